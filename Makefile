@@ -1,0 +1,57 @@
+# Each target sets up what it needs, the first time and after a change of
+# pyproject.toml or constraints.txt. PYTHON picks the interpreter, VENV the place.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := airflow_codebeamer tests dags docs
+
+.PHONY: demo test check bench up format clean
+
+define install
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing $(1) into $(VENV); the first time takes a minute or two ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[$(1)]'
+	@touch $@
+endef
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(call install,demo)
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	$(call install,dev)
+
+## demo: the main job under a real Airflow, on a real CAN database
+demo: $(VENV)/.demo
+	@$(BIN)/python -m airflow_codebeamer.cli demo
+
+## up: a real Airflow with its pages, the emulator and the demo world, until Ctrl-C
+up: $(VENV)/.demo
+	@$(BIN)/python -m airflow_codebeamer.cli up
+
+## test: all tests; the fast ring on two processes, then the ones with a real Airflow
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow"
+	$(BIN)/python -m pytest -q -m airflow
+
+## check: everything but the tests
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/mkdocs build --quiet --strict --site-dir build/site
+
+## bench: the benchmarks, a table on stdout, JSON in build/bench.json
+bench: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench --json build/bench.json
+
+## format: make the sources look as `check` wants them
+format: $(VENV)/.dev
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf build site .mypy_cache .ruff_cache .pytest_cache

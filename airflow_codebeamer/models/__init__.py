@@ -1,0 +1,42 @@
+"""The shapes of Codebeamer's things: pure values, nothing here does anything."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.models.field import FieldValue
+from airflow_codebeamer.models.history import Change, Version
+from airflow_codebeamer.models.item import (
+    BulkFailure,
+    BulkResult,
+    Item,
+    ItemLock,
+    ItemPatch,
+    NewItem,
+    Page,
+    Place,
+)
+from airflow_codebeamer.models.permission import RolePermissions, TrackerPermission
+from airflow_codebeamer.models.reference import Answer, Reference
+from airflow_codebeamer.models.tracker import Project, Tracker, TrackerField
+from airflow_codebeamer.models.user import User
+
+__all__ = [
+    "Answer",
+    "BulkFailure",
+    "BulkResult",
+    "Change",
+    "FieldValue",
+    "Item",
+    "ItemLock",
+    "ItemPatch",
+    "NewItem",
+    "Page",
+    "Place",
+    "Project",
+    "Reference",
+    "RolePermissions",
+    "Tracker",
+    "TrackerField",
+    "TrackerPermission",
+    "User",
+    "Version",
+]
