@@ -1,0 +1,48 @@
+"""A Codebeamer server that is honest about what it is, for tests and demos.
+
+It shares no line with the rest of the package, so that a mistake in the client
+cannot be made twice and look right.
+"""
+
+from __future__ import annotations
+
+from airflow_codebeamer.emulator.builder import WorldBuilder
+from airflow_codebeamer.emulator.catalog import (
+    ALL_PERMISSIONS,
+    PROJECT_ADMIN_MINIMUM,
+    READ_ONLY,
+)
+from airflow_codebeamer.emulator.coverage import coverage
+from airflow_codebeamer.emulator.differences import differences
+from airflow_codebeamer.emulator.refusal import RefusedError
+from airflow_codebeamer.emulator.seeds import (
+    DEMO_DERIVED_ID,
+    DEMO_PROJECT_ID,
+    DEMO_STAKEHOLDER_ID,
+    DEMO_TEMPLATE_ID,
+    DEMO_TRACKER_ID,
+    DEMO_USER_IDS,
+    demo_world,
+    empty_world,
+)
+from airflow_codebeamer.emulator.server import Emulator, serve
+
+__all__ = [
+    "ALL_PERMISSIONS",
+    "DEMO_DERIVED_ID",
+    "DEMO_PROJECT_ID",
+    "DEMO_STAKEHOLDER_ID",
+    "DEMO_TEMPLATE_ID",
+    "DEMO_TRACKER_ID",
+    "DEMO_USER_IDS",
+    "PROJECT_ADMIN_MINIMUM",
+    "READ_ONLY",
+    "Emulator",
+    "RefusedError",
+    "WorldBuilder",
+    "coverage",
+    "demo_world",
+    "differences",
+    "empty_world",
+    "serve",
+]

@@ -1,0 +1,317 @@
+"""Application: one request from its bytes to its answer, without any socket.
+
+The order of the steps is itself a claim about Codebeamer: which operation, is
+the request well formed, who asks, is there budget left, may he, do it, check
+the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_codebeamer.emulator.call import EMPTY, Call, Route
+from airflow_codebeamer.emulator.calls import Calls
+from airflow_codebeamer.emulator.clock import WorldClock, stamp
+from airflow_codebeamer.emulator.contract import Operation, Unclaimed, load_contract
+from airflow_codebeamer.emulator.faults import Fault, Faults
+from airflow_codebeamer.emulator.reading import (
+    claimed_name,
+    known_user,
+    read_body,
+    read_path,
+    read_query,
+)
+from airflow_codebeamer.emulator.refusal import RefusedError
+from airflow_codebeamer.emulator.routes import ROUTES
+from airflow_codebeamer.emulator.throttle import Throttle, parse_limits
+from airflow_codebeamer.emulator.world import World
+
+__all__ = ["API", "Answer", "Application", "Asked", "Step"]
+
+API = "/cb/api"
+_JSON = "application/json"
+_AFTER_THE_ANSWER = ("drop_answer", "empty", "truncate", "garbage")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came: `path` is the whole path, `query` the raw text."""
+
+    method: str
+    path: str
+    query: str = ""
+    authorization: str = ""
+    accept: str = ""
+    body: bytes = b""
+
+
+@dataclass
+class Answer:
+    """What goes back; `spoiled` names what a fault does to it on the wire."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = _JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    spoiled: str = ""
+
+
+@dataclass
+class Step:
+    """A request that was understood so far, with the faults that await it."""
+
+    asked: Asked
+    entry: dict[str, Any]
+    operation: Operation | None = None
+    call: Call | None = None
+    refusal: RefusedError | None = None
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def delay(self) -> float:
+        """Seconds to wait before anything happens."""
+        return sum(
+            fault.seconds
+            for fault in self.faults
+            if fault.kind == "delay" and not fault.is_late
+        )
+
+    @property
+    def late_delay(self) -> float:
+        """Seconds to wait between the effect and the answer."""
+        return sum(
+            fault.seconds
+            for fault in self.faults
+            if fault.kind == "delay" and fault.is_late
+        )
+
+    @property
+    def is_reset(self) -> bool:
+        """Tell whether the connection ends before any effect."""
+        return any(fault.kind == "reset" for fault in self.faults if not fault.is_late)
+
+
+class Application:
+    """A world, its clock, its faults and its journal behind one door."""
+
+    def __init__(
+        self,
+        world: World,
+        throttle: str = "off",
+        routes: Mapping[str, Route] = ROUTES,
+    ) -> None:
+        self.contract = load_contract()
+        odd = sorted(routes.keys() ^ self.contract.operations.keys())
+        if odd:
+            raise RuntimeError(f"Contract and routes differ in {', '.join(odd)}.")
+        self._routes = routes
+        self.world = world
+        self.clock = WorldClock()
+        self.faults = Faults()
+        self.calls = Calls()
+        self._limits = parse_limits(throttle)
+        self._throttle = Throttle(self._limits)
+
+    def replace_world(self, world: World) -> None:
+        """Put another world in place of this one, with full budgets."""
+        self.world = world
+        self._throttle = Throttle(self._limits)
+
+    def begin(self, asked: Asked) -> Step:
+        """Write a request down and find out everything that comes before its effect."""
+        entry = self._write_down(asked)
+        step = Step(asked, entry)
+        try:
+            self._understand(step)
+        except RefusedError as refusal:
+            step.refusal = refusal
+        if step.operation is not None:
+            user = entry["user"] or claimed_name(asked.authorization)
+            step.faults = self.faults.meeting(step.operation, user)
+        return step
+
+    def finish(self, step: Step) -> Answer:
+        """Let the effect happen, unless something forbids it, and make the answer."""
+        fault = next(
+            (one for one in step.faults if one.kind == "status" and not one.is_late),
+            None,
+        )
+        self._act(step, late=False)
+        answer = self._effect(step) if fault is None else self._failed(step, fault)
+        self._act(step, late=True)
+        for one in step.faults:
+            if one.kind in _AFTER_THE_ANSWER:
+                answer.spoiled = one.kind
+            elif one.is_late and one.kind == "reset":
+                answer.spoiled = "drop_answer"
+            elif one.is_late and one.kind == "status":
+                answer = self._failed(step, one)
+        step.entry["status"] = answer.status
+        if step.faults:
+            step.entry["fault"] = step.faults[-1].kind
+        return answer
+
+    def _write_down(self, asked: Asked) -> dict[str, Any]:
+        return self.calls.add(
+            {
+                "operation": None,
+                "method": asked.method,
+                "path": asked.path,
+                "query": asked.query,
+                "user": None,
+                "status": None,
+                "fault": None,
+                "time": stamp(self.clock.now()),
+            }
+        )
+
+    def _understand(self, step: Step) -> None:
+        asked = step.asked
+        path = asked.path[len(API) :] if asked.path.startswith(f"{API}/") else ""
+        operation, values, methods = self.contract.find(asked.method, path)
+        if isinstance(operation, Unclaimed):
+            step.entry["operation"] = operation.id
+            raise RefusedError(
+                501,
+                f"The emulator does not have {operation.id}, which release"
+                f" {self.contract.release} declares.",
+            )
+        if operation is None:
+            raise _unknown(asked, methods)
+        step.operation = operation
+        step.entry["operation"] = operation.id
+        user = known_user(self.world, asked.authorization)
+        step.entry["user"] = user.name if user is not None else None
+        where = read_path(operation, values)
+        query = read_query(operation, asked.query)
+        body = read_body(operation, asked.body)
+        if user is None:
+            raise RefusedError(401, "Authentication is required.")
+        if not user.rest_access:
+            raise RefusedError(403, "The user has no access to the REST API.")
+        wait = self._throttle.wait(user.id, self.clock.now().timestamp())
+        if wait:
+            raise RefusedError(429, "Too many requests", {"retryAfterSecond": wait})
+        step.call = Call(self.world, self.clock, user, where, query, body)
+
+    def _effect(self, step: Step) -> Answer:
+        if step.refusal is not None or step.call is None or step.operation is None:
+            return self._refused(
+                step, step.refusal or RefusedError(500, "Nothing to do.")
+            )
+        # The world may have been replaced, and time gone on, while a fault waited.
+        step.call.world = self.world
+        try:
+            result = self._routes[step.operation.id](step.call)
+        except RefusedError as refusal:
+            return self._refused(step, refusal)
+        except Exception as error:
+            answer = self._refused(
+                step, RefusedError(500, f"The emulator failed: {error!r}")
+            )
+            step.entry["problem"] = traceback.format_exc()
+            return answer
+        if result is EMPTY:
+            return Answer()
+        check = step.operation.check_answer
+        problem = check(result) if check is not None else "an answer without a shape"
+        if problem is not None:
+            return self._refused(step, _broken(step, problem))
+        if self.world.assumptions["growing_answers"]:
+            result = _grown(result)
+        return Answer(body=json.dumps(result, separators=(",", ":")).encode())
+
+    def _refused(self, step: Step, refusal: RefusedError) -> Answer:
+        status, operation = refusal.status, step.operation
+        if operation is not None and status not in operation.statuses | {500, 501}:
+            refusal = _broken(step, f"status {status} is not declared")
+        step.entry["problem"] = refusal.message
+        resource = step.asked.path.removeprefix(f"{API}/v3")
+        answer = Answer(
+            status=refusal.status, body=json.dumps(refusal.body(resource)).encode()
+        )
+        if refusal.status == 401:
+            answer.headers["WWW-Authenticate"] = 'Basic realm="codebeamer"'
+        if refusal.status == 429:
+            if "retryAfterSecond" in refusal.extra:
+                answer.headers["Retry-After"] = str(refusal.extra["retryAfterSecond"])
+            if _JSON not in step.asked.accept:
+                answer.body = b"<message>Too many requests</message>"
+                answer.content_type = "text/xml"
+        return answer
+
+    def _failed(self, step: Step, fault: Fault) -> Answer:
+        extra: dict[str, Any] = {}
+        if fault.status == 429:
+            extra["retryAfterSecond"] = max(1, round(fault.seconds))
+        refusal = RefusedError(fault.status, fault.message, extra)
+        step.entry["problem"] = fault.message
+        wanted = Step(step.asked, step.entry)
+        return self._refused(wanted, refusal)
+
+    def _act(self, step: Step, *, late: bool) -> None:
+        """Let the second actors of this call do what they were told to do."""
+        for fault in step.faults:
+            if fault.kind == "actor" and fault.is_late == late:
+                self.act(fault.request)
+
+    def act(self, request: dict[str, Any]) -> Answer:
+        """Do a request as somebody, without password, rate or fault."""
+        user = self.world.by_name.get(request["user"])
+        path, _, query = str(request["path"]).partition("?")
+        asked = Asked(
+            request["method"].upper(),
+            f"{API}{path}",
+            query,
+            authorization=f"Actor {request['user']}",
+            body=json.dumps(request["body"]).encode() if "body" in request else b"",
+        )
+        entry = self._write_down(asked)
+        entry |= {"user": request["user"], "fault": "actor"}
+        step = Step(asked, entry)
+        operation, values, methods = self.contract.find(asked.method, path)
+        try:
+            if not isinstance(operation, Operation):
+                raise _unknown(asked, methods)
+            if user is None:
+                raise RefusedError(401, f"There is no user {request['user']}.")
+            step.operation = operation
+            entry["operation"] = operation.id
+            where = read_path(operation, values)
+            given = read_query(operation, query)
+            body = read_body(operation, asked.body)
+            step.call = Call(self.world, self.clock, user, where, given, body)
+        except RefusedError as refusal:
+            step.refusal = refusal
+        answer = self._effect(step)
+        entry["status"] = answer.status
+        return answer
+
+
+def _unknown(asked: Asked, methods: list[str]) -> RefusedError:
+    if methods:
+        return RefusedError(
+            405, f"{asked.path} knows {', '.join(methods)}, not {asked.method}."
+        )
+    return RefusedError(404, f"There is nothing at {asked.path}.")
+
+
+def _broken(step: Step, problem: str) -> RefusedError:
+    name = step.operation.id if step.operation is not None else "?"
+    return RefusedError(
+        500, f"The emulator broke its own contract of {name}: {problem}"
+    )
+
+
+def _grown(value: Any) -> Any:
+    """Return an answer in which every object has a property nobody knows yet."""
+    if isinstance(value, dict):
+        grown = {name: _grown(inner) for name, inner in value.items()}
+        return {**grown, "addedInLaterRelease": True}
+    if isinstance(value, list):
+        return [_grown(inner) for inner in value]
+    return value

@@ -1,0 +1,158 @@
+"""Contract: which operations exist, what they take and what they answer.
+
+The contract is data (`contract.json`). A method and a path find an operation
+that the emulator claims, one that the vendor declares and the emulator does not
+have, or nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from airflow_codebeamer.emulator.validation import Check, Shapes
+
+__all__ = ["Contract", "Operation", "Parameter", "Unclaimed", "load_contract"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One value of a path or of a query string."""
+
+    name: str
+    schema: Mapping[str, Any]
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One claimed operation with everything needed to check both sides of it."""
+
+    id: str
+    method: str
+    path: str
+    level: str
+    source: str
+    statuses: frozenset[int]
+    in_path: tuple[Parameter, ...] = ()
+    in_query: Mapping[str, Parameter] = field(default_factory=dict)
+    check_request: Check | None = None
+    check_answer: Check | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Tell whether the operation only looks, whatever its method says."""
+        return self.method == "GET" or self.id == "findTrackerItemsByCbQL"
+
+
+@dataclass(frozen=True)
+class Unclaimed:
+    """An operation of the vendor's description that the emulator does not have."""
+
+    id: str
+    method: str
+    path: str
+
+
+class Contract:
+    """All operations, found by method and path."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.release: str = data["release"]
+        self.data = data
+        shapes = data["shapes"]
+        requests = Shapes(shapes, nullable=True)
+        answers = Shapes(shapes, nullable=False)
+        self.operations = {
+            entry["id"]: _operation(entry, requests, answers)
+            for entry in data["operations"]
+        }
+        self.unclaimed = {
+            name: Unclaimed(name, method, path)
+            for name, method, path in data["unclaimed"]
+        }
+        self._tree: dict[str, Any] = {}
+        declared: list[Operation | Unclaimed] = [
+            *self.operations.values(),
+            *self.unclaimed.values(),
+        ]
+        for known in declared:
+            node = self._tree
+            for segment in _segments(known.path):
+                node = node.setdefault(segment, {})
+            node.setdefault("/", {})[known.method] = known
+
+    def find(
+        self, method: str, path: str
+    ) -> tuple[Operation | Unclaimed | None, list[str], list[str]]:
+        """Find an operation.
+
+        Returns the operation or None, the texts of its path parameters, and the
+        methods that the path knows (empty when the path itself is unknown).
+        """
+        found = _walk(self._tree, path.strip("/").split("/"), 0, [])
+        if found is None:
+            return None, [], []
+        methods, values = found
+        return methods.get(method), values, sorted(methods)
+
+
+def _segments(path: str) -> list[str]:
+    return [
+        "{}" if segment.startswith("{") else segment
+        for segment in path.strip("/").split("/")
+    ]
+
+
+def _walk(
+    node: dict[str, Any], parts: list[str], index: int, values: list[str]
+) -> tuple[dict[str, Any], list[str]] | None:
+    """Follow a path through the tree; a literal segment wins over a parameter."""
+    if index == len(parts):
+        return (node["/"], values) if "/" in node else None
+    part = parts[index]
+    if part and part in node and part not in ("/", "{}"):
+        found = _walk(node[part], parts, index + 1, values)
+        if found is not None:
+            return found
+    if part and "{}" in node:
+        return _walk(node["{}"], parts, index + 1, [*values, part])
+    return None
+
+
+def _operation(
+    entry: Mapping[str, Any], requests: Shapes, answers: Shapes
+) -> Operation:
+    parameters = [
+        (given["in"], _parameter(given)) for given in entry.get("parameters", ())
+    ]
+    # Path parameters come in the order of the path, whatever the list says.
+    by_name = {known.name: known for place, known in parameters if place == "path"}
+    names = [part[1:-1] for part in entry["path"].split("/") if part.startswith("{")]
+    return Operation(
+        id=entry["id"],
+        method=entry["method"],
+        path=entry["path"],
+        level=entry["level"],
+        source=entry["source"],
+        statuses=frozenset(entry["statuses"]),
+        in_path=tuple(by_name[name] for name in names),
+        in_query={known.name: known for place, known in parameters if place == "query"},
+        check_request=requests.check(entry["request"]) if "request" in entry else None,
+        check_answer=answers.check(entry["answer"]) if "answer" in entry else None,
+    )
+
+
+def _parameter(given: Mapping[str, Any]) -> Parameter:
+    return Parameter(given["name"], given["schema"], given.get("required", False))
+
+
+@functools.cache
+def load_contract() -> Contract:
+    """Return the contract that comes with the package, compiled once a process."""
+    text = resources.files(__package__).joinpath("contract.json").read_text("utf-8")
+    return Contract(json.loads(text))

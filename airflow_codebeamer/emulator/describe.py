@@ -1,0 +1,105 @@
+"""The server's description of itself, as OpenAPI made from the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_codebeamer.emulator.contract import Contract
+
+__all__ = ["openapi"]
+
+_TEXTS = {
+    200: "Done.",
+    400: "The request is not well formed.",
+    401: "Authentication is required.",
+    403: "Not permitted.",
+    404: "Not found.",
+    423: "Tracker item is locked.",
+    429: "Too many requests.",
+    500: "The emulator failed.",
+}
+
+
+def openapi(contract: Contract, url: str) -> dict[str, Any]:
+    """Return an OpenAPI document of every claimed operation."""
+    shapes = contract.data["shapes"]
+    paths: dict[str, dict[str, Any]] = {}
+    for entry in contract.data["operations"]:
+        paths.setdefault(entry["path"], {})[entry["method"].lower()] = _operation(entry)
+    return {
+        "openapi": "3.0.1",
+        "info": {
+            "title": "Codebeamer emulator",
+            "description": "Not Codebeamer: what the emulator claims to do.",
+            "version": "3.0",
+        },
+        "servers": [{"url": url}],
+        "security": [{"BasicAuth": []}, {"BearerAuth": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {
+                **{name: _schema(shape) for name, shape in shapes.items()},
+                "RestException": _error(),
+            },
+            "securitySchemes": {
+                "BasicAuth": {"type": "http", "scheme": "basic"},
+                "BearerAuth": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+
+
+def _operation(entry: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": entry["id"],
+        "parameters": [
+            {**given, "schema": _schema(given["schema"])}
+            for given in entry.get("parameters", ())
+        ],
+        "responses": {
+            str(status): _response(entry, status) for status in entry["statuses"]
+        },
+    }
+    if "request" in entry:
+        made["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _schema(entry["request"])}},
+        }
+    return made
+
+
+def _response(entry: dict[str, Any], status: int) -> dict[str, Any]:
+    made: dict[str, Any] = {"description": _TEXTS[status]}
+    schema: dict[str, Any] | None = {"$ref": "#/components/schemas/RestException"}
+    if status == 200:
+        schema = _schema(entry["answer"]) if "answer" in entry else None
+    if schema is not None:
+        made["content"] = {"application/json": {"schema": schema}}
+    return made
+
+
+def _error() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {"type": "object", "properties": {"message": text, "resourceUri": text}}
+
+
+def _schema(shape: dict[str, Any]) -> dict[str, Any]:
+    """Translate a shape: names become references, tags become a discriminator."""
+    if "$ref" in shape:
+        return {"$ref": f"#/components/schemas/{shape['$ref']}"}
+    if "tagged" in shape:
+        refs = {name: f"#/components/schemas/{name}" for name in shape["tagged"]}
+        return {
+            "oneOf": [{"$ref": ref} for ref in refs.values()],
+            "discriminator": {"propertyName": "type", "mapping": refs},
+        }
+    made = dict(shape)
+    if "items" in made:
+        made["items"] = _schema(made["items"])
+    if "properties" in made:
+        made["properties"] = {
+            name: _schema(inner) for name, inner in made["properties"].items()
+        }
+    if made.get("type") == "object":
+        made["additionalProperties"] = False
+    return made

@@ -1,0 +1,28 @@
+"""Routes: one small function per claimed operation, found by operation id."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.emulator.call import Route
+from airflow_codebeamer.emulator.routes.children import CHILDREN
+from airflow_codebeamer.emulator.routes.items import ITEMS
+from airflow_codebeamer.emulator.routes.locks import LOCKS
+from airflow_codebeamer.emulator.routes.permissions import PERMISSION_ROUTES
+from airflow_codebeamer.emulator.routes.projects import PROJECTS
+from airflow_codebeamer.emulator.routes.queries import QUERIES
+from airflow_codebeamer.emulator.routes.trackers import TRACKERS
+from airflow_codebeamer.emulator.routes.users import USERS
+
+__all__ = ["ROUTES"]
+
+ROUTES: dict[str, Route] = {
+    **CHILDREN,
+    **ITEMS,
+    **LOCKS,
+    **PERMISSION_ROUTES,
+    **PROJECTS,
+    **QUERIES,
+    **TRACKERS,
+    **USERS,
+}
+"""Every handler; the application refuses to start unless each claimed operation
+has one and each one is claimed."""

@@ -1,0 +1,63 @@
+"""Queries: full items by cbQL, one page at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_codebeamer.emulator.access import Rights
+from airflow_codebeamer.emulator.call import Call, Route
+from airflow_codebeamer.emulator.cbql import Query, parse
+from airflow_codebeamer.emulator.refusal import RefusedError
+from airflow_codebeamer.emulator.shown import page_of, show_item
+from airflow_codebeamer.emulator.world import Item, World
+
+__all__ = ["QUERIES"]
+
+_MOST = 500
+
+
+def _find(call: Call, asked: dict[str, Any]) -> Any:
+    if asked.get("baselineId") is not None:
+        raise RefusedError(501, "The emulator has no baselines.")
+    page, size = (
+        default if asked.get(name) is None else asked[name]
+        for name, default in (("page", 1), ("pageSize", 25))
+    )
+    if page < 1 or not 1 <= size <= _MOST:
+        raise RefusedError(400, f"page starts at 1 and pageSize is at most {_MOST}.")
+    found = _matching(call, parse(asked["queryString"] or ""))
+    items = page_of(found, page, size)
+    places = _places(call.world, items)
+    shown = [show_item(call.world, item, ordinal=places[item.id]) for item in items]
+    return {"page": page, "pageSize": size, "total": len(found), "items": shown}
+
+
+def _matching(call: Call, query: Query) -> list[Item]:
+    world = call.world
+    rights: dict[int, Rights] = {}
+    found = []
+    for item in world.items.values():
+        if item.trashed or not query.matches(world, item):
+            continue
+        his = rights.get(item.tracker)
+        if his is None:
+            his = Rights(world, call.user, world.trackers[item.tracker])
+            rights[item.tracker] = his
+        if his.may_view(item):
+            found.append(item)
+    return query.sorted(found)
+
+
+def _places(world: World, items: list[Item]) -> dict[int, int]:
+    """Number the siblings of every item once, instead of counting for each."""
+    places: dict[int, int] = {}
+    for tracker, parent in {(item.tracker, item.parent) for item in items}:
+        siblings = world.siblings(world.trackers[tracker], parent)
+        places.update((number, at) for at, number in enumerate(siblings))
+    return places
+
+
+QUERIES: dict[str, Route] = {
+    "findTrackerItems": lambda call: _find(call, call.query),
+    "findTrackerItemsByCbQL": lambda call: _find(call, call.body),
+}

@@ -1,0 +1,230 @@
+"""Emulator: a Codebeamer server in a thread of its own; `serve` for a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, TypeVar
+
+from airflow_codebeamer.emulator.admin import CONTROL
+from airflow_codebeamer.emulator.routes.permissions import list_permissions
+from airflow_codebeamer.emulator.shown import show_item
+from airflow_codebeamer.emulator.wire import HOST, Wire
+from airflow_codebeamer.emulator.world import Tracker, World
+
+__all__ = ["Emulator", "serve"]
+
+T = TypeVar("T")
+
+
+class Emulator:
+    """An emulated server for tests and demos: `with Emulator() as server`.
+
+    It runs in a thread with an event loop of its own, listens on this machine
+    only and keeps no files. Any number can live in one process without seeing
+    each other.
+
+    Not promised: the same timing as a real server, or anything that
+    `differences` lists.
+    """
+
+    def __init__(
+        self,
+        world: str | dict[str, Any] = "demo",
+        throttle: str = "off",
+        latency_seconds: float = 0.0,
+        port: int = 0,
+    ) -> None:
+        self._wire = Wire(world, throttle, latency_seconds)
+        self._wanted_port = port
+        self._port = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Emulator:
+        """Start, and return when requests are answered."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="codebeamer-emulator", daemon=True
+        )
+        self._thread.start()
+        try:
+            self._port = self._await(self._wire.start(self._wanted_port))
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop, close every connection and end the thread."""
+        self._await(self._wire.stop())
+        self._end()
+
+    @property
+    def url(self) -> str:
+        """The base address, as one would configure it for a real server."""
+        return f"http://{HOST}:{self._port}/cb"
+
+    @property
+    def control_url(self) -> str:
+        """The address of the control prefix."""
+        return f"http://{HOST}:{self._port}{CONTROL}"
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return every request so far, oldest first."""
+        return self._do(self._wire.application.calls.to_json)
+
+    def clear_calls(self) -> None:
+        """Forget the requests so far."""
+        self._do(self._wire.application.calls.clear)
+
+    def world(self) -> dict[str, Any]:
+        """Return the whole world as JSON, the trash included."""
+        return self._do(lambda: self._wire.application.world.dump())
+
+    def load_world(self, world: str | dict[str, Any]) -> None:
+        """Replace the world by a named one or by JSON."""
+        self._do(lambda: self._wire.control.load(world))
+
+    def assume(self, **switches: Any) -> None:
+        """Turn assumption switches of the present world, see `differences`."""
+
+        def turn() -> None:
+            known = self._wire.application.world.assumptions
+            unknown = sorted(set(switches) - set(known))
+            if unknown:
+                raise ValueError(f"There is no assumption {', '.join(unknown)}.")
+            known.update(switches)
+
+        self._do(turn)
+
+    def add_fault(self, fault: dict[str, Any]) -> int:
+        """Add a fault and return its number."""
+        return self._do(lambda: self._wire.application.faults.add(fault).number)
+
+    def clear_faults(self) -> None:
+        """Forget every fault."""
+        self._do(self._wire.application.faults.clear)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return every fault with how often it was met."""
+        return self._do(self._wire.application.faults.to_json)
+
+    def advance(self, seconds: float) -> None:
+        """Move the emulator's clock."""
+        self._do(lambda: self._wire.application.clock.advance(seconds))
+
+    def act(self, user: str, method: str, path: str, body: Any = None) -> int:
+        """Do a request as somebody, without a socket or password; return its status.
+
+        `path` starts at `/v3/`. It is written down like any other call.
+        """
+        request = {"user": user, "method": method, "path": path}
+        if body is not None:
+            request["body"] = body
+        return self._do(lambda: self._wire.application.act(request).status)
+
+    def permissions(self, tracker_id: int) -> str:
+        """Return a tracker's permissions as one text that can be compared."""
+
+        def look() -> str:
+            world = self._wire.application.world
+            shown = list_permissions(world, world.tracker(tracker_id))
+            return json.dumps(
+                [
+                    {
+                        "role": entry["role"]["name"],
+                        "id": entry["role"]["id"],
+                        "permissions": [
+                            one["id"] for one in entry["trackerPermissions"]
+                        ],
+                    }
+                    for entry in shown
+                    if entry["trackerPermissions"]
+                ]
+            )
+
+        return self._do(look)
+
+    def items(self, tracker_id: int) -> list[dict[str, Any]]:
+        """Return the items that are not in the trash, in the order of the outline."""
+
+        def look() -> list[dict[str, Any]]:
+            world = self._wire.application.world
+            tracker = world.tracker(tracker_id)
+            shown = _outline(world, tracker, tracker.children)
+            copied: list[dict[str, Any]] = json.loads(json.dumps(shown))
+            return copied
+
+        return self._do(look)
+
+    def _do(self, action: Callable[[], T]) -> T:
+        """Run something where requests run, so that neither sees half of the other."""
+
+        async def run() -> T:
+            return action()
+
+        return self._await(run())
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("The emulator is not running; use `with Emulator()`.")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _end(self) -> None:
+        loop, thread = self._loop, self._thread
+        self._loop = self._thread = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+
+def _outline(
+    world: World, tracker: Tracker, children: list[int]
+) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = []
+    for at, number in enumerate(children):
+        item = world.items[number]
+        shown.append(show_item(world, item, ordinal=at))
+        shown += _outline(world, tracker, item.children)
+    return shown
+
+
+def serve(
+    port: int = 0,
+    world: str | dict[str, Any] = "demo",
+    throttle: str = "off",
+    latency: float = 0.0,
+) -> None:
+    """Run in the foreground until SIGINT or SIGTERM; the first line is the address.
+
+    `latency` is in seconds.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(port, Wire(world, throttle, latency)))
+
+
+async def _serve(port: int, wire: Wire) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, ValueError):
+            loop.add_signal_handler(name, ended.set)
+    try:
+        chosen = await wire.start(port)
+        print(f"listening on http://{HOST}:{chosen}/cb", flush=True)  # noqa: T201
+        await ended.wait()
+    finally:
+        await wire.stop()
