@@ -60,7 +60,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_door_is_sorted_and_opens(room: str) -> None:
+def test_a_door_only_opens(room: str) -> None:
     door = PACKAGE / room / "__init__.py"
     tree = ast.parse(door.read_text())
     offered: list[str] = []
@@ -75,7 +75,7 @@ def test_a_door_is_sorted_and_opens(room: str) -> None:
             assert isinstance(node, ast.Import | ast.ImportFrom | ast.Expr), (
                 f"{door.name} of {room} does more than open: line {node.lineno}"
             )
-    assert offered == sorted(offered)
+    assert offered, f"{room} has no door"  # ruff keeps it sorted (RUF022)
     module = importlib.import_module(f"airflow_codebeamer.{room}")
     for name in offered:
         assert hasattr(module, name), f"{room} offers {name} and has it not"
