@@ -193,10 +193,15 @@ class ServerError(ApiError):
 class ContractError(CodebeamerError):
     """An answer cannot be read: `where` in it, and `found` there instead."""
 
-    def __init__(self, where: str, found: str) -> None:
+    def __init__(
+        self,
+        where: str,
+        found: str,
+        *,
+        advice: str = "is this address a Codebeamer REST API v3?",
+    ) -> None:
         super().__init__(
-            f"The server's answer cannot be read at {where}: found {found}; "
-            "is this address a Codebeamer REST API v3?"
+            f"The server's answer cannot be read at {where}: found {found}; {advice}"
         )
         self.where = where
         self.found = found

@@ -7,11 +7,19 @@ address of the lock store (`StoreSettings`). `Settings` holds all three.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from airflow_codebeamer.errors import ConfigurationError
 
@@ -55,7 +63,13 @@ def base_address(address: str) -> str:
         ConfigurationError: no http(s) address, or one with credentials, a
             query or a fragment in it.
     """
-    parts = urlsplit(address.strip())
+    try:
+        parts = urlsplit(address.strip())
+        port_number = parts.port
+    except ValueError:
+        raise ConfigurationError(
+            "url", "host or port cannot be read, write it like https://host:8443/cb"
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(
             "url", "write the server's base address, like https://alm.example.com/cb"
@@ -71,12 +85,13 @@ def base_address(address: str) -> str:
             break
     default = {"http": 80, "https": 443}[parts.scheme]
     host = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
-    port = f":{parts.port}" if parts.port and parts.port != default else ""
+    port = f":{port_number}" if port_number and port_number != default else ""
     return f"{parts.scheme}://{host}{port}{path}"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Without the last one a misspelt `password` would be quoted in the error.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(_Frozen):
@@ -100,6 +115,19 @@ class ServerSettings(_Frozen):
     api: Literal["auto", "v3", "v1"] = "auto"
     exclusive_role: str = ""
 
+    @field_validator("verify", mode="before")
+    @classmethod
+    def _said_or_a_path(cls, value: Any) -> Any:
+        """Read "true" and "false" as such; an empty path would mean no check."""
+        if not isinstance(value, str):
+            return value
+        word = value.strip()
+        if not word:
+            raise ConfigurationError(
+                "verify", "write true, false or the path of a CA bundle"
+            )
+        return {"true": True, "false": False}.get(word.lower(), word)
+
     @model_validator(mode="after")
     def _complete(self) -> ServerSettings:
         base_address(self.url)
@@ -107,12 +135,22 @@ class ServerSettings(_Frozen):
             raise ConfigurationError(
                 "login", "give a login and a password, or a token, for the server"
             )
+        if ":" in self.login:
+            raise ConfigurationError("login", "a log-in name cannot contain a colon")
+        if self.token is not None and not _is_header_safe(self.token):
+            raise ConfigurationError(
+                "token", "it may have only visible ASCII characters, and no blanks"
+            )
         return self
 
     @property
     def base(self) -> str:
         """The base address, normalised: also the server's name in the store."""
         return base_address(self.url)
+
+
+def _is_header_safe(secret: SecretStr) -> bool:
+    return re.fullmatch(r"[!-~]+", secret.get_secret_value()) is not None
 
 
 class LockSettings(_Frozen):

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import Field
 
 from airflow_codebeamer.ids import FieldId
-from airflow_codebeamer.models.reference import Answer
+from airflow_codebeamer.models.reference import Answer, Reference
 
-__all__ = ["FieldValue"]
+__all__ = ["FieldValue", "plain"]
 
 
 class FieldValue(Answer):
@@ -30,19 +30,33 @@ class FieldValue(Answer):
 
     def request(self) -> dict[str, Any]:
         """Return the properties that a request may carry, and no other."""
-        body: dict[str, Any] = {"fieldId": self.field_id, "type": self.type}
+        body: dict[str, Any] = {"type": self.type}
+        if self.field_id is not None:
+            body["fieldId"] = self.field_id
         if self.name:
             body["name"] = self.name
         if self.values is not None:
-            body["values"] = [_plain(value) for value in self.values]
+            body["values"] = plain(self.values)
         else:
             body["value"] = self.value
         return body
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, FieldValue):
+def plain(value: Any) -> Any:
+    """Return a value as a request may carry it.
+
+    References and field values, as models or as an answer had them, lose what
+    only answers have: a server refuses a request with properties it does not
+    declare.
+    """
+    if isinstance(value, FieldValue | Reference):
         return value.request()
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "fieldId" in value or str(value.get("type", "")).endswith("FieldValue"):
+        return FieldValue.model_validate(value).request()
+    if "id" in value:
+        return Reference.model_validate(value).request()
     return value

@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from airflow_codebeamer.ids import ItemId
-from airflow_codebeamer.models.field import FieldValue
+from airflow_codebeamer.models.field import FieldValue, plain
 from airflow_codebeamer.models.reference import Answer, Reference
 
 __all__ = [
@@ -80,7 +80,8 @@ class NewItem:
 
     def request(self) -> dict[str, Any]:
         """Return the body of the create request."""
-        body: dict[str, Any] = {"name": self.name, **self.properties}
+        body: dict[str, Any] = {"name": self.name}
+        body |= {name: plain(value) for name, value in self.properties.items()}
         if self.custom_fields:
             body["customFields"] = [value.request() for value in self.custom_fields]
         return body

@@ -35,5 +35,10 @@ class Reference(Answer):
     type: str = ""
 
     def request(self) -> dict[str, Any]:
-        """Return the three properties that a request may carry, and no other."""
-        return {"id": self.id, "name": self.name, "type": self.type}
+        """Return the properties that a request may carry, and no other."""
+        body: dict[str, Any] = {"id": self.id}
+        if self.name:
+            body["name"] = self.name
+        if self.type:
+            body["type"] = self.type
+        return body

@@ -1,0 +1,11 @@
+"""Codebeamer's REST API v3, typed: one client, its operations by subject."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.client.client import Client
+from airflow_codebeamer.client.items import Items
+from airflow_codebeamer.client.projects import Projects
+from airflow_codebeamer.client.trackers import Trackers
+from airflow_codebeamer.client.users import Users
+
+__all__ = ["Client", "Items", "Projects", "Trackers", "Users"]

@@ -1,0 +1,208 @@
+"""Operations on items: read, write, order, history, and items' own locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from airflow_codebeamer.client.answers import read, read_many
+from airflow_codebeamer.client.paging import (
+    LONGEST_PAGE,
+    list_paged,
+    page_of,
+    read_pages,
+)
+from airflow_codebeamer.client.transport import Transport
+from airflow_codebeamer.ids import ItemId, TrackerId
+from airflow_codebeamer.models import (
+    BulkResult,
+    FieldValue,
+    Item,
+    ItemLock,
+    ItemPatch,
+    NewItem,
+    Place,
+    Reference,
+    Version,
+)
+
+__all__ = ["Items"]
+
+_QUERY = "/items/query"
+_ITEM_REFERENCE = "TrackerItemReference"
+
+
+class Items:
+    """Items by number or by query.
+
+    Every operation that changes something raises `OutcomeUnknownError` or
+    `ServerError` when it may have happened: look before writing again, most of
+    all after `create_item`, which makes a second item when repeated.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def get_item(self, item_id: ItemId, *, version: int | None = None) -> Item:
+        """Return an item as it is, or as it was in one of its versions.
+
+        Raises:
+            NotFoundError: there is none, or this account may not see it.
+        """
+        path = f"/items/{item_id}"
+        answer = self._transport.read("GET", path, query={"version": version})
+        return read(Item, answer, f"GET {path}")
+
+    def create_item(
+        self, tracker_id: TrackerId, new: NewItem, place: Place | None = None
+    ) -> Item:
+        """Create an item and return it as the server made it.
+
+        Raises:
+            BadRequestError: a field or value that the tracker does not take.
+            ForbiddenError: needs the permission "Item - Add".
+        """
+        where = place or Place()
+        path = f"/trackers/{tracker_id}/items"
+        query = {
+            "parentItemId": where.parent,
+            "referenceItemId": where.reference,
+            "position": where.position,
+        }
+        answer = self._transport.write("POST", path, query=query, body=new.request())
+        return read(Item, answer, f"POST {path}")
+
+    def query(self, cbql: str, *, page_size: int = LONGEST_PAGE) -> list[Item]:
+        """Return every item that a cbQL filter finds, with all its fields.
+
+        The first page tells how many there are, the others come in parallel.
+
+        Raises:
+            BadRequestError: the server does not understand the filter.
+            ContractError: the result kept changing while it was read.
+        """
+
+        def fetch(number: int, size: int) -> Any:
+            body = {"queryString": cbql, "page": number, "pageSize": size}
+            return self._transport.read("POST", _QUERY, body=body)
+
+        where = f"POST {_QUERY}"
+        entries = read_pages(
+            fetch,
+            where,
+            page_size=page_size,
+            connections=self._transport.connections,
+        )
+        return read_many(Item, entries, where)
+
+    def count(self, cbql: str) -> int:
+        """Return how many items a cbQL filter finds."""
+        body = {"queryString": cbql, "page": 1, "pageSize": 1}
+        answer = self._transport.read("POST", _QUERY, body=body)
+        return page_of(answer, f"POST {_QUERY}", number=1, size=1).total
+
+    def update_fields(self, item_id: ItemId, values: Iterable[FieldValue]) -> Item:
+        """Set some fields of an item and return it; the others stay.
+
+        Raises:
+            ItemLockedError: somebody is editing the item.
+        """
+        path = f"/items/{item_id}/fields"
+        body = {"fieldValues": [value.request() for value in values]}
+        answer = self._transport.write("PUT", path, body=body)
+        return read(Item, answer, f"PUT {path}")
+
+    def update_many(self, patches: Sequence[ItemPatch], *, atomic: bool) -> BulkResult:
+        """Set some fields of many items in one request: all or none, or each.
+
+        Without `atomic` a return is no success: look at `failed`.
+
+        Not promised: a bound on the number of patches; none is documented.
+
+        Raises:
+            BadRequestError: with `atomic`, nothing was changed; `failed` lists
+                the items that were in the way.
+        """
+        if not patches:
+            return BulkResult()
+        path = "/items/fields"
+        body = [patch.request() for patch in patches]
+        answer = self._transport.write("PUT", path, query={"atomic": atomic}, body=body)
+        return read(BulkResult, answer, f"PUT {path}")
+
+    def delete_item(self, item_id: ItemId) -> None:
+        """Move an item to the trash.
+
+        Raises:
+            NotFoundError: it is not there (any more).
+        """
+        self._transport.write("DELETE", f"/items/{item_id}")
+
+    def list_children(self, item_id: ItemId) -> list[Reference]:
+        """Return the items directly below an item, in order."""
+        return list_paged(self._transport, Reference, f"/items/{item_id}/children")
+
+    def insert_child(
+        self, parent: ItemId | None, tracker_id: TrackerId, item_id: ItemId, index: int
+    ) -> None:
+        """Move an item below `parent`, or to the tracker's top, at `index` from 0."""
+        path = _children_path(parent, tracker_id)
+        body = {"index": index, "itemReference": _reference(item_id)}
+        self._transport.write("PATCH", path, query={"mode": "INSERT"}, body=body)
+
+    def set_children(
+        self, parent: ItemId | None, tracker_id: TrackerId, item_ids: Sequence[ItemId]
+    ) -> None:
+        """Put exactly these items below `parent`, or at the top, in this order."""
+        path = _children_path(parent, tracker_id)
+        body = {"children": [_reference(item_id) for item_id in item_ids]}
+        self._transport.write("PUT", path, body=body)
+
+    def list_history(self, item_id: ItemId) -> list[Version]:
+        """Return the versions of an item with what changed in each.
+
+        Raises:
+            ForbiddenError: needs the permission "Item - History View".
+        """
+        path = f"/items/{item_id}/history"
+        answer = self._transport.read("GET", path)
+        versions = answer.get("versions") if isinstance(answer, dict) else answer
+        return read_many(Version, versions or [], f"GET {path}")
+
+    def find_lock(self, item_id: ItemId) -> ItemLock | None:
+        """Return who keeps an item from being edited, None if nobody does."""
+        path = f"/items/{item_id}/lock"
+        answer = self._transport.read("GET", path)
+        lock = None if answer is None else read(ItemLock, answer, f"GET {path}")
+        return lock if lock is not None and lock.user is not None else None
+
+    def lock(
+        self, item_id: ItemId, *, hard: bool = False, duration: str | None = None
+    ) -> None:
+        """Keep an item from being edited by others; `duration` like "1:30h".
+
+        Raises:
+            ForbiddenError: somebody else has locked it.
+        """
+        body: dict[str, Any] = {"hard": hard}
+        if duration is not None:
+            body["duration"] = duration
+        self._transport.write("PUT", f"/items/{item_id}/lock", body=body)
+
+    def unlock(self, item_id: ItemId) -> None:
+        """Take an item's lock away.
+
+        Raises:
+            ForbiddenError: it is somebody else's.
+        """
+        self._transport.write("DELETE", f"/items/{item_id}/lock")
+
+
+def _children_path(parent: ItemId | None, tracker_id: TrackerId) -> str:
+    if parent is None:
+        return f"/trackers/{tracker_id}/children"
+    return f"/items/{parent}/children"
+
+
+def _reference(item_id: ItemId) -> dict[str, Any]:
+    return Reference(id=item_id, type=_ITEM_REFERENCE).request()

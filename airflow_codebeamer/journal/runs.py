@@ -1,0 +1,196 @@
+"""Which documents were applied to which tracker, and how far that came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+
+from airflow_codebeamer.database import Database, insert_missing, refused, run_table
+from airflow_codebeamer.ids import Epoch, Lineage, RunId, TrackerId
+from airflow_codebeamer.journal.entry import JSON
+
+__all__ = ["Run", "RunState", "Runs"]
+
+
+class RunState(StrEnum):
+    """How far a run came. An open run is one that still has to be ended."""
+
+    PLANNED = "planned"
+    APPLYING = "applying"
+    DONE = "done"
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_INCOMPLETE = "rollback_incomplete"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to finish it or roll it back."""
+        return self in (RunState.PLANNED, RunState.APPLYING)
+
+
+#: From which states a state may be reached. A run that was rolled back never
+#: becomes done: the process that thinks so has been dead to the others.
+_BEFORE = {
+    RunState.PLANNED: (RunState.PLANNED,),
+    RunState.APPLYING: (RunState.PLANNED, RunState.APPLYING),
+    RunState.DONE: (RunState.PLANNED, RunState.APPLYING, RunState.DONE),
+    RunState.ROLLBACK_INCOMPLETE: (
+        RunState.PLANNED,
+        RunState.APPLYING,
+        RunState.DONE,
+        RunState.ROLLBACK_INCOMPLETE,
+    ),
+    RunState.ROLLED_BACK: tuple(RunState),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One application of a document to a tracker, under one lock.
+
+    `digest` names the document, `summary` is what to tell people; neither may
+    hold a secret. Times are set by the store.
+    """
+
+    run_id: RunId
+    server: str
+    tracker_id: TrackerId
+    lineage: Lineage
+    epoch: Epoch
+    owner: str = ""
+    state: RunState = RunState.PLANNED
+    digest: str = ""
+    summary: JSON = None
+    opened_at: datetime | None = None
+    changed_at: datetime | None = None
+
+
+class Runs:
+    """The runs that the store knows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open_run(self, run: Run) -> Run:
+        """Write a run down before its first write; return it as stored.
+
+        Opening the same run again is quiet and returns what is stored.
+
+        Raises:
+            DatabaseError: the store failed, or the run id belongs to a run on
+                another tracker, lineage or epoch.
+        """
+        with self._database.begin() as connection:
+            insert_missing(
+                connection,
+                run_table,
+                run_id=run.run_id,
+                server=run.server,
+                tracker_id=run.tracker_id,
+                lineage=run.lineage,
+                epoch=run.epoch,
+                owner_key=run.owner,
+                state=run.state.value,
+                digest=run.digest,
+                summary=run.summary,
+                opened_at=self._database.now,
+                changed_at=self._database.now,
+            )
+            statement = select(run_table).where(run_table.c.run_id == run.run_id)
+            stored = _run(connection.execute(statement).mappings().one())
+        if _identity(stored) != _identity(run):
+            raise refused(
+                f"Run {run.run_id} exists already, on tracker {stored.tracker_id} "
+                f"with epoch {stored.epoch}: choose another run id."
+            )
+        return stored
+
+    def set_state(
+        self, run_id: RunId, state: RunState, summary: JSON | None = None
+    ) -> None:
+        """Record how far a run came; `summary` of None leaves the one there is.
+
+        Setting the same state again is quiet.
+
+        Raises:
+            DatabaseError: no such run, or it was ended otherwise meanwhile.
+        """
+        values: dict[str, Any] = {
+            "state": state.value,
+            "changed_at": self._database.now,
+        }
+        if summary is not None:
+            values["summary"] = summary
+        before = [earlier.value for earlier in _BEFORE[state]]
+        statement = (
+            update(run_table)
+            .where(run_table.c.run_id == run_id, run_table.c.state.in_(before))
+            .values(values)
+        )
+        with self._database.begin() as connection:
+            if connection.execute(statement).rowcount == 1:
+                return
+        found = self.find_run(run_id)
+        if found is None:
+            raise refused(f"There is no run {run_id}: open it first.")
+        raise refused(
+            f"Run {run_id} is {found.state.value} and cannot become {state.value}: "
+            "somebody else ended it, so look before you go on."
+        )
+
+    def find_run(self, run_id: RunId) -> Run | None:
+        """Return the run, or None.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        statement = select(run_table).where(run_table.c.run_id == run_id)
+        with self._database.read() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        return None if row is None else _run(row)
+
+    def list_open(
+        self, server: str, tracker_id: TrackerId, lineage: Lineage | None = None
+    ) -> list[Run]:
+        """Return the runs that nobody has ended yet, oldest first.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        open_states = [state.value for state in RunState if state.is_open]
+        statement = (
+            select(run_table)
+            .where(
+                run_table.c.server == server,
+                run_table.c.tracker_id == tracker_id,
+                run_table.c.state.in_(open_states),
+            )
+            .order_by(run_table.c.opened_at, run_table.c.run_id)
+        )
+        if lineage is not None:
+            statement = statement.where(run_table.c.lineage == lineage)
+        with self._database.read() as connection:
+            return [_run(row) for row in connection.execute(statement).mappings()]
+
+
+def _identity(run: Run) -> tuple[str, int, str, int]:
+    return run.server, run.tracker_id, run.lineage, run.epoch
+
+
+def _run(row: RowMapping) -> Run:
+    return Run(
+        run_id=RunId(row["run_id"]),
+        server=row["server"],
+        tracker_id=TrackerId(row["tracker_id"]),
+        lineage=Lineage(row["lineage"]),
+        epoch=Epoch(row["epoch"]),
+        owner=row["owner_key"],
+        state=RunState(row["state"]),
+        digest=row["digest"],
+        summary=row["summary"],
+        opened_at=datetime.fromtimestamp(row["opened_at"], UTC),
+        changed_at=datetime.fromtimestamp(row["changed_at"], UTC),
+    )
