@@ -1,0 +1,199 @@
+"""Undo a run, from its journal and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+from airflow_codebeamer.client import Client
+from airflow_codebeamer.clock import Clock, SystemClock
+from airflow_codebeamer.errors import (
+    BadRequestError,
+    ForbiddenError,
+    ItemLockedError,
+    NotFoundError,
+    OutcomeUnknownError,
+    ServerError,
+)
+from airflow_codebeamer.ids import ItemId, TrackerId
+from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.models import ItemPatch
+from airflow_codebeamer.skeleton.crew import Crew
+from airflow_codebeamer.skeleton.look import list_tracker_items
+from airflow_codebeamer.skeleton.plan import BULK
+from airflow_codebeamer.skeleton.records import Record, read_record
+from airflow_codebeamer.skeleton.undo import MoveBack, PutBack, Sort, Undo, decide
+
+__all__ = ["RollbackReport", "roll_back"]
+
+#: Lost answers and items that are locked for a moment get another chance.
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class RollbackReport:
+    """What was undone and what could not be, a line each."""
+
+    undone: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def roll_back(
+    run: Run,
+    client: Client,
+    journal: Journal,
+    runs: Runs,
+    guard: Callable[[], None],
+    *,
+    settle_seconds: float = 0.0,
+    clock: Clock | None = None,
+) -> RollbackReport:
+    """Put the tracker back to what it was before the run, as far as it can be.
+
+    Created items go to the trash, changed fields, parents and orders get their
+    old values, but only where they still have the run's. It looks before and
+    after, so it can be repeated after a crash. The run is `rolled_back` then, or
+    `rollback_incomplete` if anything is left. `settle_seconds` is waited before
+    looking, for requests of a dead process that may still take effect.
+
+    Not promised: numbers, versions, histories and e-mails stay as they are.
+
+    Raises:
+        LockLostError: the guard says so; the run stays open.
+        CodebeamerError: no way to the server or the store; the run stays open.
+    """
+    found = runs.find_run(run.run_id)
+    if found is not None and found.state is RunState.ROLLED_BACK:
+        return RollbackReport()
+    record = read_record(journal.list_entries(run.run_id))
+    report = RollbackReport()
+    if not record.is_empty:
+        clock = clock or SystemClock()
+        clock.sleep(settle_seconds)
+        crew = Crew(client.settings.connections, guard, clock, settle_seconds)
+        report = _WayBack(client, run.tracker_id, crew, record).go()
+    state = RunState.ROLLBACK_INCOMPLETE if report.left else RunState.ROLLED_BACK
+    summary = {"undone": len(report.undone), "left": list(report.left)}
+    runs.set_state(run.run_id, state, summary)
+    return report
+
+
+_REFUSED = (
+    BadRequestError,
+    ForbiddenError,
+    ItemLockedError,
+    NotFoundError,
+    OutcomeUnknownError,
+    ServerError,
+)
+
+
+class _WayBack:
+    """Looks, undoes what is still to be undone, and looks again."""
+
+    def __init__(
+        self, client: Client, tracker_id: TrackerId, crew: Crew, record: Record
+    ) -> None:
+        self._items = client.items
+        self._client = client
+        self._tracker_id = tracker_id
+        self._crew = crew
+        self._record = record
+        self._stuck: set[ItemId] = set()
+        self._given_up: set[str] = set()
+        self._refusals: dict[str, str] = {}
+        self._unsure = False
+
+    def go(self) -> RollbackReport:
+        seen: dict[str, None] = {}
+        undo = self._decide()
+        rounds = 0
+        while undo.list_steps() and rounds < _ROUNDS:
+            stuck = len(self._stuck)
+            seen.update(dict.fromkeys(undo.list_steps()))
+            self._perform(undo)
+            rounds += len(self._stuck) == stuck
+            undo = self._decide()
+        remaining = undo.list_steps()
+        left = [self._refused(says) for says in remaining]
+        not_done = {*remaining, *self._given_up}
+        undone = [says for says in seen if says not in not_done]
+        return RollbackReport(tuple(undone), (*undo.left, *left))
+
+    def _refused(self, says: str) -> str:
+        subject, _, deed = says.rpartition(": ")
+        reason = self._refusals.get(says) or "no answer"
+        return f"{subject}: not {deed}: {reason}"
+
+    def _decide(self) -> Undo:
+        items = list_tracker_items(self._client, self._tracker_id)
+        return decide(self._record, items, self._stuck)
+
+    def _perform(self, undo: Undo) -> None:
+        self._refusals.clear()
+        if not all(self._move(step) for step in undo.moves):
+            # Each index counts on the moves before it, and what hangs below a
+            # created item must be out of it for certain.
+            return
+        by_depth = groupby(undo.trash, key=lambda step: step.depth)
+        for _, level in by_depth:
+            # "Not there" is fine: it went with what stood above it, as the next
+            # look will show.
+            self._crew.run(
+                partial(
+                    self._send,
+                    step.says,
+                    partial(self._items.delete_item, step.item_id),
+                )
+                for step in level
+            )
+        for start in range(0, len(undo.updates), BULK):
+            self._put_back(undo.updates[start : start + BULK])
+        for step in undo.sorts:
+            self._sort(step)
+
+    def _send(self, says: str, send: Callable[[], object]) -> bool:
+        self._crew.check()
+        try:
+            send()
+        except _REFUSED as error:
+            self._refusals[says] = str(error)
+            self._unsure = isinstance(error, OutcomeUnknownError | ServerError)
+            return False
+        return True
+
+    def _move(self, step: MoveBack) -> bool:
+        is_moved = self._send(
+            step.says,
+            lambda: self._items.insert_child(
+                step.parent, self._tracker_id, step.item_id, step.index
+            ),
+        )
+        if not is_moved and not self._unsure:
+            self._stuck.add(step.item_id)
+            self._given_up.add(step.says)
+        return is_moved
+
+    def _put_back(self, steps: list[PutBack]) -> None:
+        patches = [ItemPatch(step.item_id, step.values) for step in steps]
+        says = {step.item_id: step.says for step in steps}
+
+        def send() -> None:
+            result = self._items.update_many(patches, atomic=False)
+            for failure in result.failed:
+                name = says.get(ItemId(failure.id), str(failure.id))
+                self._refusals[name] = failure.message
+
+        if not self._send("", send):
+            reason = self._refusals.pop("")
+            self._refusals.update(dict.fromkeys(says.values(), reason))
+
+    def _sort(self, step: Sort) -> None:
+        self._send(
+            step.says,
+            lambda: self._items.set_children(
+                step.parent, self._tracker_id, step.children
+            ),
+        )

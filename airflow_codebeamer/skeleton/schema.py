@@ -1,0 +1,136 @@
+"""Schema: a tracker's fields by name, and which of them a document may write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airflow_codebeamer.errors import DocumentError
+from airflow_codebeamer.models import TrackerField
+from airflow_codebeamer.skeleton.fields import OPTION_REFERENCE, FieldShape, Kind
+from airflow_codebeamer.skeleton.wording import suggestion
+
+__all__ = ["Schema"]
+
+#: Built-in properties that only the server writes.
+_COMPUTED = frozenset(
+    {
+        "accruedMillis",
+        "assignedAt",
+        "children",
+        "closedAt",
+        "comments",
+        "createdAt",
+        "createdBy",
+        "id",
+        "modifiedAt",
+        "modifiedBy",
+        "ordinal",
+        "parent",
+        "spentMillis",
+        "tags",
+        "tracker",
+        "typeName",
+        "version",
+    }
+)
+
+#: Numbers below are given to built-in fields, the same on every server.
+_FIRST_CUSTOM_FIELD = 1000
+
+_INSTEAD = {
+    "name": "its value is the item's own property 'name'",
+    "description": "write it as the item's own property 'description'",
+    "descriptionFormat": "write the description as {wiki: …}, {html: …} or {plain: …}",
+}
+
+
+class Schema:
+    """The fields of a tracker by name, as a document writes them."""
+
+    def __init__(self, fields: Iterable[TrackerField]) -> None:
+        self._fields: dict[str, list[TrackerField]] = {}
+        for field in fields:
+            self._fields.setdefault(field.name, []).append(field)
+
+    def get(self, name: str, path: str) -> FieldShape:
+        """Return a field that a document may write under `fields` or `seed`.
+
+        Raises:
+            DocumentError: no field of that name, several of them, or one that is
+                hidden, computed, or of a kind that cannot be written yet.
+        """
+        field = self._named(name, path)
+        if field.item_property in _INSTEAD:
+            raise DocumentError(path, _INSTEAD[field.item_property])
+        return self._shape(field, path)
+
+    def get_built_in(self, item_property: str, path: str) -> FieldShape:
+        """Return the field behind a property of an item, whatever its name."""
+        for fields in self._fields.values():
+            for field in fields:
+                if field.item_property == item_property:
+                    return self._shape(field, path)
+        raise DocumentError(path, f"the tracker has no field for {item_property!r}")
+
+    def _named(self, name: str, path: str) -> TrackerField:
+        found = self._fields.get(name, [])
+        if not found:
+            raise DocumentError(
+                path,
+                f"the tracker has no field {name!r}{suggestion(name, self._fields)}",
+            )
+        if len(found) > 1:
+            ids = ", ".join(str(field.id) for field in found)
+            raise DocumentError(
+                path,
+                f"the tracker has {len(found)} fields {name!r} (ids {ids}); rename one"
+                " of them, a document names fields by name",
+            )
+        return found[0]
+
+    def _shape(self, field: TrackerField, path: str) -> FieldShape:
+        if field.hidden:
+            raise DocumentError(path, f"the field {field.name!r} is hidden")
+        built_in = field.id < _FIRST_CUSTOM_FIELD
+        extra = field.model_extra or {}
+        formula = extra.get("formula")
+        if (
+            formula
+            or field.item_property in _COMPUTED
+            or (built_in and not field.item_property)
+        ):
+            raise DocumentError(
+                path, f"the field {field.name!r} is computed or written by the server"
+            )
+        return FieldShape(
+            field.id,
+            field.name,
+            _kind(field, path),
+            field.item_property,
+            field.multiple_values,
+            tuple((option.id, option.name) for option in field.options),
+            _bound(extra.get("min")),
+            _bound(extra.get("max")),
+        )
+
+
+def _bound(value: object) -> float | None:
+    # The bounds of dates and durations are text; those are the server's affair.
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _kind(field: TrackerField, path: str) -> Kind:
+    model = field.value_model
+    if model.startswith("ChoiceField") and OPTION_REFERENCE in model:
+        return Kind.CHOICE
+    try:
+        kind = Kind(model)
+    except ValueError:
+        kind = None
+    if kind is None or kind is Kind.CHOICE:
+        raise DocumentError(
+            path,
+            f"{field.name!r} is a {field.type or model}; such fields are not"
+            " supported yet",
+        )
+    return kind

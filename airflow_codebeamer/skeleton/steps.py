@@ -1,0 +1,153 @@
+"""The steps of a plan, as plain values.
+
+Items are named by a spot: the number of an item that exists, or the key of one
+that the plan creates; None is the top of the tracker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from airflow_codebeamer.ids import FieldId, ItemId
+from airflow_codebeamer.models import FieldValue, NewItem
+from airflow_codebeamer.skeleton.fields import FieldShape, Value
+
+__all__ = ["Change", "Create", "Move", "Reorder", "Spot", "Step", "Update"]
+
+Spot: TypeAlias = ItemId | str
+
+Shapes: TypeAlias = Mapping[FieldId, FieldShape]
+
+#: Servers give these to an item by themselves; a request that sends them empty
+#: would be no smaller, and some refuse an empty value at creation.
+_EMPTY: tuple[Value, ...] = (None, "", ())
+
+
+@dataclass(frozen=True)
+class Create:
+    """One new item: where it goes, and the values that it begins with."""
+
+    key: str
+    name: str
+    parent: Spot | None
+    reference: Spot | None
+    position: Literal["BEFORE", "AFTER"] | None
+    values: Mapping[FieldId, Value]
+    description_format: str = ""
+
+    def new_item(self, shapes: Shapes) -> NewItem:
+        """Return the item as the create request needs it."""
+        properties: dict[str, Any] = {}
+        custom: list[FieldValue] = []
+        for field_id, value in self.values.items():
+            shape = shapes[field_id]
+            if value in _EMPTY or shape.item_property == "name":
+                continue
+            if shape.item_property:
+                properties[shape.item_property] = shape.property_json(value)
+            else:
+                custom.append(shape.wire(value))
+        if self.description_format and "description" in properties:
+            properties["descriptionFormat"] = self.description_format
+        return NewItem(self.name, properties, tuple(custom))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": "create",
+            "key": self.key,
+            "name": self.name,
+            "parent": self.parent,
+            "reference": self.reference,
+            "position": self.position,
+            "values": {str(k): json_value(v) for k, v in self.values.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field's value before and after."""
+
+    field_id: FieldId
+    before: Value
+    after: Value
+
+
+@dataclass(frozen=True)
+class Update:
+    """New values for those fields of an item that differ."""
+
+    item_id: ItemId
+    key: str
+    changes: tuple[Change, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": "update",
+            "item": self.item_id,
+            "key": self.key,
+            "changes": [
+                {
+                    "field": change.field_id,
+                    "before": json_value(change.before),
+                    "after": json_value(change.after),
+                }
+                for change in self.changes
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Move:
+    """An item that goes below another parent, at an index from 0."""
+
+    item_id: ItemId
+    key: str
+    source: ItemId | None
+    target: Spot | None
+    index: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": "move",
+            "item": self.item_id,
+            "key": self.key,
+            "source": self.source,
+            "target": self.target,
+            "index": self.index,
+        }
+
+
+@dataclass(frozen=True)
+class Reorder:
+    """A new order of all children of one parent, foreign ones included."""
+
+    parent: Spot | None
+    before: tuple[Spot, ...]
+    after: tuple[Spot, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": "reorder",
+            "parent": self.parent,
+            "before": list(self.before),
+            "after": list(self.after),
+        }
+
+
+Step: TypeAlias = Create | Update | Move | Reorder
+
+
+def json_value(value: Value) -> Any:
+    """Return a value as JSON would have it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def from_json_value(data: Any) -> Value:
+    """Return the value that `json_value` wrote."""
+    return tuple(data) if isinstance(data, list) else data
