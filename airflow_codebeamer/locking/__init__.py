@@ -1,0 +1,37 @@
+"""A tracker for one writer, and everybody's permissions back afterwards."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.locking.engine import LockEngine
+from airflow_codebeamer.locking.heartbeat import Heartbeat
+from airflow_codebeamer.locking.history import Event
+from airflow_codebeamer.locking.lock import Breaking, Lock, Owner
+from airflow_codebeamer.locking.parts import Undo, Undone
+from airflow_codebeamer.locking.permissions import Permissions, freeze, merge
+from airflow_codebeamer.locking.preflight import Preflight
+from airflow_codebeamer.locking.recovery import Recovered, Recovery
+from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.status import LockStatus
+from airflow_codebeamer.locking.store import LockStore
+
+__all__ = [
+    "Breaking",
+    "Event",
+    "Heartbeat",
+    "Lock",
+    "LockEngine",
+    "LockState",
+    "LockStatus",
+    "LockStore",
+    "Owner",
+    "Permissions",
+    "Preflight",
+    "Recovered",
+    "Recovery",
+    "ReleaseReport",
+    "Undo",
+    "Undone",
+    "freeze",
+    "merge",
+]

@@ -1,0 +1,206 @@
+"""The write-ahead side of a lock: originals, intents, and what became of them.
+
+Every write here sits in one transaction with the check that the lock is ours
+(`LockStore.fenced`), so intent, fence and clock check are one commit, and no
+request leaves before it (rules R1 and R3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import Connection
+
+from airflow_codebeamer.database import role_journal_table
+from airflow_codebeamer.ids import Lineage, PermissionId, RoleId
+from airflow_codebeamer.journal import Entry, Journal
+from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.permissions import (
+    Rights,
+    rights_from_json,
+    rights_to_json,
+)
+from airflow_codebeamer.locking.roles import RoleEntry
+from airflow_codebeamer.locking.rows import entry_from_row, entry_values
+from airflow_codebeamer.locking.store import LockStore
+
+__all__ = ["REDUCE", "RESTORE", "Ledger"]
+
+#: Kinds of intents.
+REDUCE = "reduce"
+RESTORE = "restore"
+
+#: Outcomes of intents. An open one is as unsettled as `UNKNOWN`.
+ANSWERED = "answered"
+REFUSED = "refused"
+UNKNOWN = "unknown"
+
+
+class Ledger:
+    """What the roles of a lineage were, and every value we were about to send."""
+
+    def __init__(self, store: LockStore, journal: Journal) -> None:
+        self._store = store
+        self._journal = journal
+
+    def list_roles(self, lineage: Lineage | None) -> dict[RoleId, RoleEntry]:
+        """Return what is journalled of a lineage's roles, by role number."""
+        statement = (
+            select(role_journal_table)
+            .where(role_journal_table.c.lineage == lineage)
+            .order_by(role_journal_table.c.role_id)
+        )
+        with self._store.database.read() as connection:
+            rows = connection.execute(statement).mappings().all()
+        entries = [entry_from_row(row) for row in rows]
+        return {entry.role_id: entry for entry in entries}
+
+    def open_lineage(
+        self,
+        lock: Lock,
+        entries: Iterable[RoleEntry],
+        *,
+        lease: timedelta,
+        exclusive_role: str,
+        digest: str,
+    ) -> Lock:
+        """Write every original down, all or none; the lock is `locking` after it.
+
+        Raises:
+            LockLostError: the lock is not ours any more; nothing was written.
+        """
+        with self._store.fenced(lock, lease) as connection:
+            locking = self._store.to_locking(lock, connection, role=exclusive_role)
+            for entry in entries:
+                self._insert(connection, lock, entry)
+            self._store.history.record(
+                locking, "snapshot", {"digest": digest}, within=connection
+            )
+        return locking
+
+    def add_role(self, lock: Lock, entry: RoleEntry, *, lease: timedelta) -> None:
+        """Write down a role that appeared after the snapshot."""
+        with self._store.fenced(lock, lease) as connection:
+            self._insert(connection, lock, entry)
+
+    def keep(
+        self,
+        lock: Lock,
+        entry: RoleEntry,
+        *,
+        lease: timedelta,
+        event: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write down what became of a role, with an event if it is worth one."""
+        with self._store.fenced(lock, lease) as connection:
+            self._update(connection, lock, entry)
+            if event:
+                self._store.history.record(lock, event, detail, within=connection)
+
+    def intend(
+        self,
+        lock: Lock,
+        kind: str,
+        entry: RoleEntry,
+        value: Rights,
+        *,
+        lease: timedelta,
+        amended: str = "",
+    ) -> int:
+        """Write down what is about to be sent for a role; return its number.
+
+        Raises:
+            LockLostError: the lock is not ours any more; do not send.
+        """
+        with self._store.fenced(lock, lease) as connection:
+            self._update(connection, lock, entry)
+            if amended:
+                detail = {"role": entry.name, "granted": amended}
+                self._store.history.record(lock, "amended", detail, within=connection)
+            return self._journal.begin(
+                str(lock.lineage),
+                kind,
+                str(entry.role_id),
+                rights_to_json(value, entry.names),
+                epoch=lock.epoch,
+                within=connection,
+            )
+
+    def answered(
+        self, lock: Lock, number: int, entry: RoleEntry, *, lease: timedelta
+    ) -> None:
+        """Write down that a request was answered, and what that says of the role."""
+        with self._store.fenced(lock, lease) as connection:
+            self._journal.finish(number, {"result": ANSWERED}, within=connection)
+            self._update(connection, lock, entry)
+
+    def refused(self, number: int, why: str) -> None:
+        """Write down that a request certainly had no effect."""
+        self._journal.finish(number, {"result": REFUSED, "why": why})
+
+    def unanswered(
+        self,
+        lock: Lock,
+        number: int,
+        *,
+        lease: timedelta,
+        lock_delay: timedelta,
+        why: str,
+    ) -> None:
+        """Write down that a request may have had an effect, or may yet have it."""
+        with self._store.fenced(lock, lease) as connection:
+            self._journal.finish(
+                number, {"result": UNKNOWN, "why": why}, within=connection
+            )
+            self._store.mark_dirty(lock, connection, lock_delay)
+            self._store.history.record(
+                lock, "request_unanswered", {"why": why}, within=connection
+            )
+
+    def list_unsettled(self, lineage: Lineage | None) -> list[Entry]:
+        """Return the intents of which nobody knows whether they took effect."""
+        if lineage is None:
+            return []
+        return [
+            entry
+            for entry in self._journal.list_entries(lineage)
+            if entry.is_open or entry.outcome.get("result") == UNKNOWN
+        ]
+
+    def list_open(self, lineage: Lineage | None) -> list[Entry]:
+        """Return the intents whose sender died, or is still waiting."""
+        if lineage is None:
+            return []
+        return self._journal.list_entries(lineage, open_only=True)
+
+    def _insert(self, connection: Connection, lock: Lock, entry: RoleEntry) -> None:
+        connection.execute(
+            insert(role_journal_table).values(
+                lineage=lock.lineage, epoch=lock.epoch, **entry_values(entry)
+            )
+        )
+
+    def _update(self, connection: Connection, lock: Lock, entry: RoleEntry) -> None:
+        connection.execute(
+            update(role_journal_table)
+            .where(
+                role_journal_table.c.lineage == lock.lineage,
+                role_journal_table.c.role_id == entry.role_id,
+            )
+            .values(epoch=lock.epoch, **entry_values(entry))
+        )
+
+
+def value_of(entry: Entry) -> Rights:
+    """Return the rights that an intent was about to set."""
+    rights: Rights = rights_from_json(entry.intent)[0]
+    return rights
+
+
+def taken_by(entry: Entry, original: Rights) -> frozenset[PermissionId]:
+    """Return what an intent takes away from a role, should it land late."""
+    return original - value_of(entry)

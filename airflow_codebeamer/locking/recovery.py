@@ -1,0 +1,119 @@
+"""Recovery: every lock whose holder is gone, put back and freed."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_codebeamer.errors import CodebeamerError, LockLostError
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.engine import LockEngine
+from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.takeover import take_over
+
+__all__ = ["Recovered", "Recovery"]
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was found of one lock, and what became of it.
+
+    `action` is "recovered", "would recover" (a dry run), "left" (its lease is
+    good, or somebody else was quicker) or "failed"; `error` says why it failed.
+    """
+
+    tracker_id: TrackerId
+    state: LockState
+    owner: str
+    action: str
+    report: ReleaseReport | None = None
+    error: str = ""
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether something is left that this could not put right."""
+        return self.action == "failed" or bool(self.report and self.report.not_undone)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON would have it."""
+        return {
+            "tracker_id": self.tracker_id,
+            "state": self.state.value,
+            "owner": self.owner,
+            "action": self.action,
+            "report": None if self.report is None else self.report.to_json(),
+            "error": self.error,
+        }
+
+
+class Recovery:
+    """Finishes what crashed, killed or stopped processes left of their locks.
+
+    Takes over every lock of the engine's server whose lease is over by more than
+    the lock-delay, or that is being broken: undoes open runs, restores, frees.
+    A failure is written down and the next lock follows. May run anywhere, any
+    number of times at once; a living holder is never touched.
+
+    `trust_store` leaves out the second opinion of `Watch` about expired leases.
+
+    Not promised: that a tracker comes back while its server refuses or is down;
+    the next round tries again.
+    """
+
+    def __init__(self, engine: LockEngine, *, trust_store: bool = False) -> None:
+        self._engine = engine
+        self._trust_store = trust_store
+
+    def recover(
+        self, *, dry_run: bool = False, tracker_id: TrackerId | None = None
+    ) -> list[Recovered]:
+        """Recover every lock that is over, or one tracker's; list what was done.
+
+        Locks whose lease is good are listed as "left" only if asked for by number.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        parts = self._engine.parts
+        results = []
+        for lock in parts.store.list_locks(parts.server):
+            if lock.state is LockState.FREE:
+                continue
+            if tracker_id is not None and lock.tracker_id != tracker_id:
+                continue
+            is_over = self._engine.watch.is_over(
+                lock, parts.store.now(), trust_store=self._trust_store
+            )
+            if is_over:
+                results.append(self._recover(lock, dry_run=dry_run))
+            elif tracker_id is not None:
+                results.append(_result(lock, "left"))
+        return results
+
+    def _recover(self, lock: Lock, *, dry_run: bool) -> Recovered:
+        if dry_run:
+            return _result(lock, "would recover")
+        parts = self._engine.parts
+        by = f"recovery on {socket.gethostname()}"
+        why = "its lock was being broken" if lock.breaking else "its lease ran out"
+        try:
+            report = take_over(parts, lock, by, why)
+        except LockLostError:
+            return _result(lock, "left")
+        except CodebeamerError as error:
+            return _result(lock, "failed", error=str(error))
+        except Exception as error:
+            # One lock's trouble must not keep the others from coming back.
+            return _result(lock, "failed", error=f"{type(error).__name__}: {error}")
+        if report is None:
+            return _result(lock, "left")
+        return _result(lock, "recovered", report=report)
+
+
+def _result(
+    lock: Lock, action: str, *, report: ReleaseReport | None = None, error: str = ""
+) -> Recovered:
+    return Recovered(lock.tracker_id, lock.state, lock.owner.key, action, report, error)

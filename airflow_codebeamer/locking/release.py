@@ -1,0 +1,81 @@
+"""A release by the owner: quiet unless the lock is his."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow_codebeamer.errors import LockLostError
+from airflow_codebeamer.ids import Epoch, TrackerId
+from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.restoring import Restoring
+from airflow_codebeamer.locking.states import LockState
+
+__all__ = ["dirt_of", "release"]
+
+#: How often a release looks again when the record moves under it.
+_RACES = 5
+
+
+def release(
+    parts: Parts, tracker_id: TrackerId, owner_key: str, epoch: Epoch | None
+) -> ReleaseReport:
+    """Release what this owner holds, or say in the report why nothing was done."""
+    for _ in range(_RACES):
+        seen = parts.store.find(parts.server, tracker_id)
+        why = _not_ours(seen, owner_key, epoch)
+        if why or seen is None:
+            return ReleaseReport(tracker_id, why=why)
+        report = _release(parts, seen)
+        if report is not None:
+            return report
+    return ReleaseReport(tracker_id, why="somebody else is releasing it")
+
+
+def dirt_of(parts: Parts, seen: Lock) -> timedelta:
+    """Return how long requests of an earlier try may still take effect.
+
+    Whoever sent them may be dead, the requests need not be. What older epochs
+    left open was waited for, or marked, when they were fenced.
+    """
+    intents = parts.ledger.list_open(seen.lineage)
+    is_dirty = any(intent.epoch == seen.epoch for intent in intents)
+    return parts.settings.lock_delay if is_dirty else timedelta()
+
+
+def _release(parts: Parts, seen: Lock) -> ReleaseReport | None:
+    if seen.state is LockState.GRANTED:
+        given = parts.store.give_back(seen)
+        return None if given is None else ReleaseReport(seen.tracker_id, released=True)
+    lock = _start(parts, seen)
+    if lock is None:
+        return None
+    try:
+        return Restoring(parts, lock).run()
+    except LockLostError as error:
+        return ReleaseReport(seen.tracker_id, why=error.why)
+
+
+def _start(parts: Parts, seen: Lock) -> Lock | None:
+    ttl = parts.settings.ttl
+    if seen.state is not LockState.RESTORING:
+        lock = parts.store.start_restoring(seen, ttl=ttl, dirty=dirt_of(parts, seen))
+        if lock is not None:
+            return lock
+    return parts.store.resume_restoring(
+        seen, seen.owner, ttl=ttl, dirty=dirt_of(parts, seen)
+    )
+
+
+def _not_ours(seen: Lock | None, owner_key: str, epoch: Epoch | None) -> str:
+    if seen is None or seen.state is LockState.FREE:
+        return "nothing is locked"
+    if seen.owner.key != owner_key:
+        return f"{seen.owner.key} has the tracker"
+    if seen.breaking is not None:
+        return f"{seen.breaking.by} is breaking the lock: {seen.breaking.reason}"
+    is_other = epoch is not None and seen.epoch != epoch
+    if is_other and seen.state is not LockState.RESTORING:
+        return f"the lock was taken again since (epoch {seen.epoch})"
+    return ""

@@ -1,0 +1,46 @@
+"""ReleaseReport: what a release, a recovery or a forced end did; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_codebeamer.ids import TrackerId
+
+__all__ = ["ReleaseReport"]
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """What a release did; `released` False means there was nothing to do for us.
+
+    `restored` names roles that were put back, `drift` says what others changed
+    meanwhile and we kept, `floors` what the server had not taken away. `undone`
+    and `not_undone` tell of runs that were rolled back.
+    """
+
+    tracker_id: TrackerId
+    released: bool = False
+    restored: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
+    floors: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    not_undone: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    requests: int = 0
+    why: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON would have it."""
+        return {
+            "tracker_id": self.tracker_id,
+            "released": self.released,
+            "restored": list(self.restored),
+            "drift": list(self.drift),
+            "floors": list(self.floors),
+            "undone": list(self.undone),
+            "not_undone": list(self.not_undone),
+            "pending": list(self.pending),
+            "requests": self.requests,
+            "why": self.why,
+        }

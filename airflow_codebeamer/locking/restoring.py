@@ -1,0 +1,310 @@
+"""From a lock in any state back to a free tracker with its own permissions.
+
+Also what recovery and a forced release do: the journal decides, not who reads
+it. Each role is merged three ways, so edits of others survive and a repeated
+restore changes nothing. `free` is the last write, after everything was read
+back and every request without an answer was waited out (rules R4 and R6).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_codebeamer.errors import (
+    ApiError,
+    CodebeamerError,
+    DatabaseError,
+    LockLostError,
+    NotFoundError,
+    RestorePendingError,
+    Retry,
+)
+from airflow_codebeamer.ids import RoleId
+from airflow_codebeamer.locking.heartbeat import Pulse
+from airflow_codebeamer.locking.ledger import REDUCE, RESTORE, taken_by
+from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.permissions import (
+    NOTHING,
+    Permissions,
+    Rights,
+    difference,
+)
+from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.roles import Phase, RoleEntry
+from airflow_codebeamer.locking.writing import RoleWriter
+
+__all__ = ["Restoring"]
+
+#: Requests for one role before a person has to look.
+_TRIES = 3
+
+
+@dataclass
+class _Said:
+    restored: dict[RoleId, str] = field(default_factory=dict)
+    drift: dict[RoleId, str] = field(default_factory=dict)
+    undone: tuple[str, ...] = ()
+    not_undone: tuple[str, ...] = ()
+
+
+class Restoring:
+    """Takes one lock in state `restoring` to `free`.
+
+    Stays in `restoring` with a lease that runs out, for recovery or the next
+    release to go on, whenever the server does not let it finish.
+    """
+
+    def __init__(self, parts: Parts, lock: Lock, *, by: str = "") -> None:
+        self._parts = parts
+        self._lock = lock
+        self._by = by or lock.owner.key
+        self._said = _Said()
+        self._sent: Counter[RoleId] = Counter()
+
+    def run(self) -> ReleaseReport:
+        """Undo open runs, put permissions back, verify, free.
+
+        Raises:
+            RestorePendingError: not all is back yet; names each role.
+            LockLostError: somebody else goes on with it; nothing more was sent.
+        """
+        began = self._parts.client.requests_made
+        pulse = Pulse(self._parts)
+        sent = self._parts.deadlines.now()
+        self._lock = self._parts.store.renew(self._lock, self._parts.settings.ttl)
+        self._parts.deadlines.note(self._lock, sent, self._parts.settings.ttl)
+        pulse.start(self._lock)
+        try:
+            self._undo()
+            writer = self._restore()
+            self._free(writer, pulse)
+        except (LockLostError, DatabaseError):
+            raise
+        except RestorePendingError as pending:
+            self._record_pending(pending)
+            raise
+        except CodebeamerError as error:
+            owed = self._pending(error)
+            self._record_pending(owed)
+            raise owed from error
+        finally:
+            pulse.stop()
+        self._parts.deadlines.drop(self._lock)
+        return self._report(writer, self._parts.client.requests_made - began)
+
+    def _undo(self) -> None:
+        """Roll open runs back; only what may pass by itself stops the release."""
+        if self._parts.undo is None:
+            return
+        try:
+            report = self._parts.undo(self._lock, self._guard)
+        except LockLostError:
+            raise
+        except CodebeamerError as error:
+            if error.retry is not Retry.NEVER:
+                raise
+            self._not_undone((str(error),))
+        except Exception as error:
+            # A fault in the undo must not keep the tracker from everybody.
+            self._not_undone((f"{type(error).__name__}: {error}",))
+        else:
+            self._said.undone = tuple(report.undone)
+            if report.left:
+                self._not_undone(tuple(report.left))
+
+    def _not_undone(self, left: tuple[str, ...]) -> None:
+        self._said.not_undone = left
+        self._parts.history.record(
+            self._lock, "not_undone", {"left": list(left)}, who=self._by
+        )
+
+    def _guard(self) -> None:
+        self._parts.deadlines.check(self._lock)
+
+    def _restore(self) -> RoleWriter:
+        entries = self._parts.ledger.list_roles(self._lock.lineage)
+        if not any(entry.is_owed for entry in entries.values()):
+            # Nothing was ever sent: no request is needed to know what is true.
+            return RoleWriter(self._parts, self._lock, entries, Permissions({}))
+        writer = RoleWriter(self._parts, self._lock, entries, Permissions({}))
+        writer.read()
+        while True:
+            for role_id in sorted(entries):
+                self._restore_role(writer, role_id)
+            self._wait_for_late_requests()
+            writer.read()
+            if not any(self._wanted(writer, role) is not None for role in entries):
+                return writer
+
+    def _restore_role(self, writer: RoleWriter, role_id: RoleId) -> None:
+        while True:
+            wanted = self._wanted(writer, role_id)
+            if wanted is None:
+                return
+            entry = writer.entries[role_id]
+            if self._sent[role_id] >= _TRIES:
+                raise RestorePendingError(
+                    self._lock.tracker_id, [self._still(writer, entry, wanted)]
+                )
+            self._sent[role_id] += 1
+            self._note_drift(writer, entry, wanted)
+            entry = replace(entry, merged=wanted, phase=Phase.RESTORING)
+            try:
+                writer.send(RESTORE, entry, wanted)
+            except NotFoundError:
+                self._check_gone(writer, role_id)
+                return
+            self._said.restored[role_id] = entry.name
+
+    def _wanted(self, writer: RoleWriter, role_id: RoleId) -> Rights | None:
+        """Return what a role must get, None if it is as it must be."""
+        entry, now = writer.entries[role_id], writer.current.of_role(role_id)
+        if not entry.is_owed:
+            return None
+        wanted = entry.back(now)
+        if wanted == now:
+            return None
+        if entry.phase is Phase.RESTORED and not self._is_late(entry, now):
+            # It was all back already, so this is somebody else's edit.
+            return None
+        return wanted
+
+    def _is_late(self, entry: RoleEntry, now: Rights) -> bool:
+        """Return whether a request of ours without an answer explains a loss.
+
+        What is missing is compared and not the whole value, since somebody may
+        have edited on top of it (protocol 5.10).
+        """
+        after = entry.original if entry.merged is None else entry.merged
+        missing = after - now
+        return bool(missing) and any(
+            intent.kind == REDUCE
+            and intent.key == str(entry.role_id)
+            and missing <= taken_by(intent, entry.original)
+            for intent in self._parts.ledger.list_unsettled(self._lock.lineage)
+        )
+
+    def _wait_for_late_requests(self) -> None:
+        """Wait until no request without an answer can take effect any more (T5)."""
+        store, settings = self._parts.store, self._parts.settings
+        while True:
+            found = store.find(self._lock.server, self._lock.tracker_id)
+            until = found.dirty_until if found is not None else None
+            left = (until - store.now()).total_seconds() if until else 0.0
+            if left <= 0:
+                return
+            self._parts.clock.sleep(min(left, settings.beat.total_seconds()))
+            sent = self._parts.deadlines.now()
+            store.renew(self._lock, settings.ttl)
+            self._parts.deadlines.note(self._lock, sent, settings.ttl)
+
+    def _check_gone(self, writer: RoleWriter, role_id: RoleId) -> None:
+        entry = writer.entries[role_id]
+        writer.read()
+        if writer.current.of_role(role_id) != NOTHING:
+            raise RestorePendingError(
+                self._lock.tracker_id, [f"role {entry.name} (the server says 404)"]
+            )
+        gone = replace(entry, phase=Phase.GONE)
+        self._parts.ledger.keep(
+            self._lock,
+            gone,
+            lease=self._parts.settings.ttl,
+            event="role_gone",
+            detail={"role": entry.name},
+        )
+        writer.entries[role_id] = gone
+        self._said.drift[role_id] = f"role {entry.name} does not exist any more"
+
+    def _note_drift(self, writer: RoleWriter, entry: RoleEntry, wanted: Rights) -> None:
+        if entry.phase is Phase.RESTORED:
+            return
+        sentence = self._drift(writer, entry, wanted)
+        if sentence:
+            self._said.drift.setdefault(entry.role_id, sentence)
+
+    def _drift(self, writer: RoleWriter, entry: RoleEntry, after: Rights) -> str:
+        found = difference(entry.original, after)
+        words = [
+            f"{word} {writer.spell(rights)}"
+            for word, rights in (("added", found.added), ("removed", found.removed))
+            if rights
+        ]
+        return f"role {entry.name}: somebody {' and '.join(words)}" if words else ""
+
+    def _free(self, writer: RoleWriter, pulse: Pulse) -> None:
+        for entry in writer.entries.values():
+            if entry.is_owed:
+                after = writer.current.of_role(entry.role_id)
+                self._note_drift(writer, replace(entry, phase=Phase.RESTORING), after)
+        snapshot = self._parts.history.find_event(self._lock.lineage, "snapshot")
+        before = snapshot.detail.get("digest") if snapshot is not None else None
+        # Nothing was ever sent: then nothing was read back either.
+        is_untouched = not any(entry.touched for entry in writer.entries.values())
+        after_digest = None if is_untouched else writer.current.digest()
+        detail: Mapping[str, Any] = {
+            "before": before,
+            "after": after_digest,
+            "untouched": is_untouched,
+            "restored": list(self._said.restored.values()),
+            "drift": list(self._said.drift.values()),
+        }
+        pulse.stop()
+        self._parts.store.free(
+            self._lock,
+            fingerprint={"digest": after_digest, "lineage": self._lock.lineage},
+            detail=detail,
+            by=self._by,
+        )
+
+    def _report(self, writer: RoleWriter, requests: int) -> ReleaseReport:
+        floors = tuple(
+            f"role {entry.name} kept {writer.spell(entry.floor)}"
+            for entry in writer.entries.values()
+            if entry.floor
+        )
+        return ReleaseReport(
+            self._lock.tracker_id,
+            released=True,
+            restored=tuple(self._said.restored.values()),
+            drift=tuple(self._said.drift.values()),
+            floors=floors,
+            undone=self._said.undone,
+            not_undone=self._said.not_undone,
+            requests=requests,
+        )
+
+    def _still(self, writer: RoleWriter, entry: RoleEntry, wanted: Rights) -> str:
+        found = difference(wanted, writer.current.of_role(entry.role_id))
+        return (
+            f"role {entry.name} (lacks {writer.spell(found.removed) or 'nothing'}, "
+            f"has {writer.spell(found.added) or 'nothing'} too many, after {_TRIES} "
+            "tries)"
+        )
+
+    def _record_pending(self, pending: RestorePendingError) -> None:
+        # The store may be what fails; the error is raised either way.
+        with suppress(DatabaseError):
+            self._parts.history.record(
+                self._lock,
+                "restore_pending",
+                {"missing": list(pending.missing)},
+                who=self._by,
+            )
+
+    def _pending(self, error: CodebeamerError) -> RestorePendingError:
+        entries = self._parts.ledger.list_roles(self._lock.lineage).values()
+        why = f"status {error.status}" if isinstance(error, ApiError) else str(error)
+        owed = [
+            f"role {entry.name} ({why})"
+            for entry in entries
+            if entry.is_owed and entry.phase is not Phase.RESTORED
+        ]
+        return RestorePendingError(
+            self._lock.tracker_id, owed or [f"its last check is missing ({why})"]
+        )

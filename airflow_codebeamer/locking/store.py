@@ -1,0 +1,379 @@
+"""Rows of locks: every change is one conditional UPDATE on what was seen.
+
+No decision here is read first and written later. A step names the epoch, owner
+and state that it starts from inside its own statement, with the lease and the
+break as conditions beside them; if no row fits, nothing was changed. Time is
+the store's, evaluated inside the statement (protocol 5.15, trap T21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import Connection
+
+from airflow_codebeamer.database import Database, insert_missing, lock_table
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.history import History
+from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.rows import lock_from_row
+from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.transitions import (
+    SCOPE,
+    Detail,
+    Transitions,
+    find_row,
+    lost,
+    same,
+)
+from airflow_codebeamer.locking.verdicts import Verdicts
+
+__all__ = ["LockStore"]
+
+_NOBODY: dict[str, Any] = {
+    "owner_key": "",
+    "owner": None,
+    "reason": "",
+    "lease_until": None,
+    "acquired_at": None,
+    "dirty_put_until": None,
+}
+_UNBROKEN: dict[str, Any] = {
+    "breaking_by": None,
+    "breaking_reason": None,
+    "breaking_since": None,
+}
+
+
+class LockStore:
+    """The records of locks in one database.
+
+    Methods that take a step return the lock after it, or None if the record was
+    not as the caller had seen it; nothing is changed then.
+
+    Not promised: that a returned lock is still so. Every later step checks.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.history = History(database)
+        self.verdicts = Verdicts(database)
+        self._moves = Transitions(database, self.history)
+
+    @property
+    def database(self) -> Database:
+        """The database that the records are in."""
+        return self._database
+
+    def find(self, server: str, tracker_id: TrackerId) -> Lock | None:
+        """Return a tracker's record, None if it was never locked."""
+        with self._database.read() as connection:
+            return find_row(connection, server, tracker_id)
+
+    def list_locks(self, server: str | None = None) -> list[Lock]:
+        """Return every record, of one server or of all."""
+        statement = select(lock_table).where(lock_table.c.scope == SCOPE)
+        if server is not None:
+            statement = statement.where(lock_table.c.server == server)
+        statement = statement.order_by(lock_table.c.server, lock_table.c.tracker_id)
+        with self._database.read() as connection:
+            return [lock_from_row(r) for r in connection.execute(statement).mappings()]
+
+    def now(self) -> datetime:
+        """Return store time."""
+        with self._database.read() as connection:
+            seconds = connection.scalar(select(self._database.now))
+        return datetime.fromtimestamp(float(seconds or 0.0), UTC)
+
+    def lease_left(self, lock: Lock) -> timedelta:
+        """Return how long the lease of a held lock is still good.
+
+        Raises:
+            LockLostError: it is not good, or not this owner's any more.
+        """
+        left = lock_table.c.lease_until - self._database.now
+        statement = select(left).where(
+            *same(lock),
+            lock_table.c.state == LockState.HELD.value,
+            *self._moves.is_good(),
+        )
+        with self._database.read() as connection:
+            seconds = connection.scalar(statement)
+            if seconds is None:
+                raise lost(connection, lock)
+        return timedelta(seconds=float(seconds))
+
+    def grant(
+        self,
+        server: str,
+        tracker_id: TrackerId,
+        owner: Owner,
+        *,
+        reason: str,
+        lease: timedelta,
+    ) -> Lock | None:
+        """Give a free tracker to an owner; starts a lineage and raises the epoch."""
+        with self._database.begin() as connection:
+            insert_missing(
+                connection,
+                lock_table,
+                server=server,
+                tracker_id=tracker_id,
+                scope=SCOPE,
+                created_host=owner.host,
+                created_at=self._database.now,
+            )
+            seen = find_row(connection, server, tracker_id)
+            if seen is None or seen.state is not LockState.FREE:
+                return None
+            return self._moves.step(
+                connection,
+                seen,
+                "grant",
+                detail={"reason": reason},
+                who=owner.key,
+                **_named(owner),
+                **_UNBROKEN,
+                reason=reason,
+                lineage=uuid4().hex,
+                acquired_at=self._database.now,
+                lease_until=self._moves.ahead(lease),
+                dirty_put_until=None,
+                exclusive_role="",
+            )
+
+    def give_back(self, lock: Lock, *, detail: Detail = None) -> Lock | None:
+        """Free a granted lock under which nothing was touched."""
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection, lock, "give back", detail=detail, **_NOBODY, **_UNBROKEN
+            )
+
+    def adopt(
+        self, seen: Lock, owner: Owner, *, ttl: timedelta, dirty: timedelta
+    ) -> Lock | None:
+        """Go on, as the same owner, with a lock that an earlier try began.
+
+        `dirty` is how long a request of that try may still take effect.
+        """
+        if seen.owner.key != owner.key:
+            return None
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection,
+                seen,
+                "adopt",
+                lock_table.c.breaking_since.is_(None),
+                **_named(owner),
+                lease_until=self._moves.ahead(ttl),
+                dirty_put_until=self._moves.later_of_dirty(dirty),
+            )
+
+    def hold(self, lock: Lock, *, lease: timedelta, detail: Detail = None) -> Lock:
+        """Say that the server was read and every other role is read-only.
+
+        Raises:
+            LockLostError: the lock is not ours any more.
+        """
+        with self._database.begin() as connection:
+            held = self._moves.step(
+                connection,
+                lock,
+                "hold",
+                *self._moves.is_good(),
+                detail=detail,
+                lease_until=self._moves.ahead(lease),
+            )
+            if held is None:
+                raise lost(connection, lock)
+            return held
+
+    def start_restoring(
+        self, lock: Lock, *, ttl: timedelta, dirty: timedelta
+    ) -> Lock | None:
+        """Begin the release of one's own lock while its lease is good."""
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection,
+                lock,
+                "restore",
+                *self._moves.is_good(),
+                lease_until=self._moves.ahead(ttl),
+                dirty_put_until=self._moves.later_of_dirty(dirty),
+            )
+
+    def resume_restoring(
+        self, seen: Lock, owner: Owner, *, ttl: timedelta, dirty: timedelta
+    ) -> Lock | None:
+        """Go on with one's own release after a crash or after the lease ran out."""
+        if seen.owner.key != owner.key:
+            return None
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection,
+                seen,
+                "take over",
+                lock_table.c.breaking_since.is_(None),
+                detail={"was": seen.state.value, "why": "the same owner goes on"},
+                **_named(owner),
+                lease_until=self._moves.ahead(ttl),
+                dirty_put_until=self._moves.later_of_dirty(dirty),
+            )
+
+    def take_over(
+        self,
+        seen: Lock,
+        by: str,
+        *,
+        ttl: timedelta,
+        lock_delay: timedelta,
+        why: str,
+    ) -> Lock | None:
+        """Fence a holder whose lease is over, or whose lock is being broken.
+
+        The record keeps its owner, who still finds in it what is owed; the epoch
+        fences him, and the event says who took over. The condition is judged by
+        store time inside the statement, lock-delay included: no request of the
+        old holder may be under way any more.
+        """
+        name = "clear" if seen.state is LockState.GRANTED else "take over"
+        detail = {
+            "was": seen.state.value,
+            "owner": seen.owner.key,
+            "since": seen.acquired_at.isoformat() if seen.acquired_at else None,
+            "why": why,
+        }
+        values: dict[str, Any] = {"lease_until": self._moves.ahead(ttl)}
+        if name == "clear":
+            values = _NOBODY
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection,
+                seen,
+                name,
+                self._moves.is_over(lock_delay),
+                detail=detail,
+                who=by,
+                **values,
+                **_UNBROKEN,
+                owner_died=True,
+            )
+
+    def free(
+        self,
+        lock: Lock,
+        *,
+        fingerprint: Mapping[str, Any],
+        detail: Detail,
+        by: str = "",
+    ) -> Lock:
+        """Free a tracker whose permissions were read back; last of a lineage.
+
+        Raises:
+            LockLostError: the lock is not ours any more.
+        """
+        with self._database.begin() as connection:
+            freed = self._moves.step(
+                connection,
+                lock,
+                "free",
+                *self._moves.is_good(),
+                event="restored_verified",
+                detail=detail,
+                who=by or lock.owner.key,
+                **{**_NOBODY, "fingerprint": dict(fingerprint)},
+                owner_died=False if not lock.owner_died else lock_table.c.owner_died,
+            )
+            if freed is None:
+                raise lost(connection, lock)
+            return freed
+
+    def renew(
+        self, lock: Lock, lease: timedelta, states: Collection[LockState] = ()
+    ) -> Lock:
+        """Extend the lease of a lock, in the state that the caller knows or in these.
+
+        Raises:
+            LockLostError: taken over, being broken, released, or too late.
+        """
+        with self._database.begin() as connection:
+            self._moves.extend(connection, lock, lease, states)
+            renewed = find_row(connection, lock.server, lock.tracker_id)
+            assert renewed is not None  # noqa: S101 -- rows are never deleted
+            return renewed
+
+    @contextmanager
+    def fenced(self, lock: Lock, lease: timedelta) -> Iterator[Connection]:
+        """Open a transaction that commits only if the lock is ours right now.
+
+        It renews the lease in the same statement. This is the conditional write
+        that precedes every request (rule R3).
+
+        Raises:
+            LockLostError: nothing of the transaction happens.
+        """
+        with self._database.begin() as connection:
+            self._moves.extend(connection, lock, lease)
+            yield connection
+
+    def mark_dirty(self, lock: Lock, connection: Connection, span: timedelta) -> None:
+        """Remember that a request without an answer may still take effect."""
+        connection.execute(
+            update(lock_table)
+            .where(*same(lock))
+            .values(dirty_put_until=self._moves.later_of_dirty(span))
+        )
+
+    def to_locking(self, lock: Lock, connection: Connection, *, role: str) -> Lock:
+        """Take the step from granted to locking inside a fenced transaction."""
+        moved = self._moves.step(connection, lock, "journal", exclusive_role=role)
+        if moved is None:
+            raise lost(connection, lock)
+        return moved
+
+    def set_breaking(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
+        """Fence the holder of a lock at once; take it over after the lock-delay."""
+        with self._database.begin() as connection:
+            changed = connection.execute(
+                update(lock_table)
+                .where(
+                    *same(seen),
+                    lock_table.c.state != LockState.FREE.value,
+                )
+                .values(
+                    breaking_by=by,
+                    breaking_reason=reason,
+                    breaking_since=self._database.now,
+                    changed_at=self._database.now,
+                )
+            ).rowcount
+            if changed != 1:
+                return None
+            self.history.record(
+                seen, "breaking", {"reason": reason}, who=by, within=connection
+            )
+            return find_row(connection, seen.server, seen.tracker_id)
+
+    def forget_fingerprint(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
+        """Accept a free tracker's permissions as they are: its last lineage ends."""
+        with self._database.begin() as connection:
+            changed = connection.execute(
+                update(lock_table)
+                .where(*same(seen), lock_table.c.state == LockState.FREE.value)
+                .values(fingerprint=None, lineage=None, changed_at=self._database.now)
+            ).rowcount
+            if changed != 1:
+                return None
+            self.history.record(
+                seen, "accepted", {"reason": reason}, who=by, within=connection
+            )
+            return find_row(connection, seen.server, seen.tracker_id)
+
+
+def _named(owner: Owner) -> dict[str, Any]:
+    return {"owner_key": owner.key, "owner": owner.to_json()}

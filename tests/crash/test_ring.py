@@ -1,0 +1,199 @@
+"""Every commit and every request of a lock and its release, disturbed in turn."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+PUT = "updatePermission"
+
+
+@pytest.mark.parametrize("writing", [2, 3])
+def test_a_crash_anywhere_and_then_recovery(ring, writing):
+    ring.load(writing=writing)
+    points = ring.points(ring.lock_and_release)
+    ring.check_free_and_equal(why="nothing happened")
+    assert points.count("before PUT") == 2 * writing
+    for at, name in enumerate(points):
+        ring.renew()
+        assert ring.disturbed(at).dead
+        ring.recover()
+        ring.check_free_and_equal(why=f"crash at point {at}, {name}")
+
+
+def test_a_crash_anywhere_and_then_the_same_owner_tries_again(ring):
+    ring.load()
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        ring.renew()
+        ring.disturbed(at)
+        again = ring.disturbed(-1)
+        assert not again.dead
+        ring.check_free_and_equal(why=f"crash at point {at}, {name}")
+
+
+def test_a_crash_anywhere_and_the_same_owner_only_releases(ring):
+    ring.load()
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        ring.renew()
+        ring.disturbed(at)
+        ring.release()
+        ring.check_free_and_equal(why=f"crash at point {at}, {name}")
+
+
+def test_a_second_crash_in_the_recovery_of_the_first(ring):
+    ring.load()
+    points = ring.points(ring.lock_and_release)
+    for at in range(1, len(points), 5):
+        ring.renew()
+        ring.disturbed(at)
+        second = 0
+        while True:
+            fuse = ring.disturbed(second, act=ring.recover)
+            if not fuse.dead:
+                break
+            second += 3
+        ring.check_free_and_equal(why=f"crashes at point {at} and in recoveries")
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_a_second_crash_after_each_sampled_first(ring, first):
+    ring.load()
+    points = ring.points(ring.lock_and_release)
+    for at in range(5 + first, len(points), 12):
+        second = first
+        while True:
+            ring.renew()
+            ring.disturbed(at)
+            fuse = ring.disturbed(second, act=ring.recover)
+            if fuse.dead:
+                ring.recover()
+            ring.check_free_and_equal(why=f"crashes at {at}, then at {second}")
+            if not fuse.dead:
+                break
+            second += 4
+
+
+def test_the_answer_to_any_commit_is_lost(ring):
+    ring.load()
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        if name != "after commit":
+            continue
+        ring.renew()
+        assert ring.disturbed(at, "lost commit").blown
+        ring.disturbed(-1)
+        ring.check_free_and_equal(why=f"commit {at} was not answered")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "drop_answer"},
+        {"kind": "reset"},
+        {"kind": "garbage"},
+        {"kind": "truncate"},
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 502, "phase": "after"},
+    ],
+    ids=lambda fault: "-".join(map(str, fault.values())),
+)
+def test_the_answer_to_any_permission_request_is_lost(ring, fault):
+    ring.load()
+    for nth in range(1, 5):
+        ring.renew()
+        ring.server.add_fault({**fault, "operation": PUT, "nth": nth})
+        ring.disturbed(-1)
+        ring.check_free_and_equal(why=f"request {nth} was not answered")
+        assert ring.server.faults()[0]["met"] == 1
+
+
+def test_a_request_lands_after_everything_else(ring):
+    ring.load()
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        if name != "before PUT":
+            continue
+        ring.renew()
+        assert ring.disturbed(at, "late").blown
+        ring.clock.advance(60)
+        ring.check_free_and_equal(why=f"request at point {at} landed late")
+
+
+@pytest.mark.parametrize("retry", ["recovery", "same owner"])
+def test_a_request_of_the_dead_lands_after_everything_else(ring, retry):
+    ring.load()
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        if name != "before PUT":
+            continue
+        ring.renew()
+        assert ring.disturbed(at, "late crash").dead
+        if retry == "recovery":
+            ring.recover()
+        else:
+            ring.disturbed(-1)
+        ring.clock.advance(60)
+        ring.check_free_and_equal(why=f"request at point {at} landed late")
+
+
+def test_an_edit_of_an_administrator_survives_a_crash_anywhere(ring):
+    ring.load()
+    first, second = ring.roles
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        if name not in ("after commit", "after PUT", "after list_permissions"):
+            continue
+        ring.renew()
+        ring.disturbed(at)
+        has = ring.rights().get(str(first), set())
+        ring.granted = {str(first): {21, 25}}
+        # He adds export and view of associations, and revokes the history.
+        ring.edit(first, sorted((has | {21, 25}) - {8}))
+        ring.recover()
+        ring.check_free(why=f"crash at point {at}, {name}")
+        assert ring.rights()[str(first)] == (ring.originals[str(first)] | {21, 25}) - {
+            8
+        }, name
+        assert ring.rights()[str(second)] == ring.originals[str(second)]
+
+
+def test_one_that_wakes_up_under_somebody_elses_lock_sends_nothing(ring):
+    ring.load()
+    points = ring.points(ring.lock_and_release)
+    for at, name in enumerate(points):
+        # The window between check and request is the one that stays (see docs).
+        in_the_window = name == "before PUT" or points[at + 1 : at + 2] == [
+            "before PUT"
+        ]
+        if in_the_window:
+            continue
+        ring.renew()
+        seen = []
+
+        def meanwhile(seen=seen):
+            ring.other_holds()
+            ring.server.clear_calls()
+            seen.append(ring.server.permissions(ring.tracker))
+
+        ring.disturbed(at, "pause", meanwhile=meanwhile)
+        writes = [c for c in ring.server.calls() if c["operation"] == PUT]
+        assert writes == [], f"a zombie wrote after point {at}, {name}"
+        assert ring.server.permissions(ring.tracker) == seen[0]
+        ring.other_releases()
+        ring.check_free_and_equal(why=f"paused at point {at}, {name}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_trouble_upon_trouble_at_random(ring, seed):
+    chance = random.Random(seed)  # noqa: S311
+    ring.load(writing=3)
+    count = len(ring.points(ring.lock_and_release))
+    for schedule in range(6):
+        ring.renew()
+        story = []
+        for _ in range(3):
+            kind = chance.choice(["crash", "late", "late crash", "lost commit"])
+            act = chance.choice([None, None, ring.recover])
+            at = chance.randrange(count)
+            story.append((kind, at, act is None))
+            ring.disturbed(at, kind, act=act)
+        ring.recover()
+        ring.clock.advance(60)
+        ring.check_free_and_equal(why=f"schedule {schedule}: {story}")
