@@ -1,0 +1,121 @@
+"""`doctor`: everything that a lock needs, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import typer
+
+from airflow_codebeamer.cli.options import OptionalTracker, command
+from airflow_codebeamer.cli.session import Session
+from airflow_codebeamer.errors import CodebeamerError
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["register"]
+
+#: Exit code: something is missing.
+_MISSING = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `ok` of None is a note, good or bad."""
+
+    check: str
+    ok: bool | None
+    text: str
+
+    def __str__(self) -> str:
+        mark = {True: "ok", False: "MISSING", None: "note"}[self.ok]
+        return f"{mark:<8}{self.check:<12}{self.text}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    command(app, "doctor")(doctor)
+
+
+def doctor(session: Session, tracker: OptionalTracker = None) -> int:
+    """Check server, account, store and, with its number, one tracker.
+
+    Says for everything that is missing what to ask the administrator for.
+    Changes nothing on the server. Exit code 1: something is missing.
+    """
+    with session.connect(looks_again=True) as codebeamer:
+        findings = list(_examine(codebeamer, tracker))
+    is_ok = all(finding.ok is not False for finding in findings)
+    session.out.result(
+        {"ok": is_ok, "findings": [vars(finding) for finding in findings]},
+        map(str, findings),
+    )
+    return 0 if is_ok else _MISSING
+
+
+def _examine(codebeamer: Codebeamer, tracker: int | None) -> Iterator[Finding]:
+    yield from _try("store", lambda: _store(codebeamer))
+    account = list(_try("server", lambda: _account(codebeamer)))
+    yield from account
+    if any(finding.ok is False for finding in account):
+        return
+    if tracker is None:
+        yield from _try("projects", lambda: _projects(codebeamer))
+    else:
+        yield from _try("tracker", lambda: _tracker(codebeamer, TrackerId(tracker)))
+
+
+def _try(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Turn an error of a check into its finding, so that the others are made too."""
+    try:
+        yield from look()
+    except CodebeamerError as error:
+        yield Finding(check, False, " ".join(str(error).split()))
+
+
+def _store(codebeamer: Codebeamer) -> Iterator[Finding]:
+    codebeamer.database.ensure()
+    first, *rest = codebeamer.database.check()
+    yield Finding("store", True, first.removeprefix("store: "))
+    for line in rest:
+        yield Finding("store", None, line)
+
+
+def _account(codebeamer: Codebeamer) -> Iterator[Finding]:
+    server = codebeamer.settings.server
+    user = codebeamer.client.users.find_user(server.login)
+    yield Finding("server", True, f"{server.base} answers")
+    if user is None:
+        yield Finding(
+            "account",
+            False,
+            f"the server shows no account {server.login!r} to itself: ask for the "
+            "right to see accounts",
+        )
+    else:
+        yield Finding("account", True, f"{user.name} (user {user.id})")
+
+
+def _projects(codebeamer: Codebeamer) -> Iterator[Finding]:
+    found = codebeamer.client.projects.list_projects()
+    names = ", ".join(sorted(project.name for project in found)) or "none"
+    yield Finding("projects", bool(found), f"this account sees: {names}")
+    role = codebeamer.settings.server.exclusive_role
+    told = f"{role} keeps write access" if role else "none set: --exclusive-role"
+    yield Finding("role", bool(role), told)
+    yield Finding("tracker", None, "give a tracker's number to check its permissions")
+
+
+def _tracker(codebeamer: Codebeamer, tracker_id: TrackerId) -> Iterator[Finding]:
+    found = codebeamer.engine.preflight(tracker_id)
+    if found.tracker_name:
+        yield Finding("tracker", True, f"{found.tracker_name} (tracker {tracker_id})")
+    if found.role_name:
+        yield Finding("role", True, f"{found.role_name} keeps write access")
+    for finding in found.findings:
+        yield Finding("lock", False, finding)
+    if not found.findings:
+        names = ", ".join(found.writing) or "none"
+        yield Finding("lock", True, f"roles that would be reduced: {names}")
+    for note in found.notes:
+        yield Finding("lock", None, note)

@@ -1,0 +1,246 @@
+"""`lock acquire|release|list|show|history|break`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from airflow_codebeamer.cli.options import Tracker, command
+from airflow_codebeamer.cli.session import Session, who
+from airflow_codebeamer.cli.spans import span
+from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
+from airflow_codebeamer.ids import Epoch, TrackerId
+from airflow_codebeamer.locking import Lock, LockState, LockStatus, Owner, ReleaseReport
+from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["DRIFT", "app", "lock_document", "release_line"]
+
+#: Exit code: restored, but the permissions were not as we had left them.
+DRIFT = 4
+
+app = typer.Typer(help="Take, look at and give back the locks of trackers.")
+
+OwnerName = Annotated[
+    str, typer.Option("--owner", help="Whose lock it is; the same name gets it again.")
+]
+
+
+@command(app, "acquire")
+def acquire(
+    session: Session,
+    trackers: Annotated[list[int], typer.Argument(min=1, help="Trackers' numbers.")],
+    owner: OwnerName,
+    lease: Annotated[str, typer.Option(help="How long it lasts, like 30m.")] = "",
+    wait: Annotated[str, typer.Option(help="How long to wait, like 5m.")] = "",
+    reason: Annotated[str, typer.Option(help="What for; others see it.")] = "",
+) -> int:
+    """Take the locks of trackers, all of them or none."""
+    lasts = span(lease, option="--lease") if lease else None
+    waits = span(wait, option="--wait") if wait else None
+    taken: list[Lock] = []
+    with session.connect() as codebeamer:
+        held = _held_before(codebeamer, owner)
+        try:
+            # In one order for everybody: two who want both cannot block each other.
+            for number in sorted(set(trackers)):
+                lock = codebeamer.engine.acquire(
+                    TrackerId(number),
+                    owner=Owner.here(owner),
+                    reason=reason,
+                    lease=lasts,
+                    wait_for=waits,
+                )
+                taken.append(lock)
+        except BaseException:
+            new = [lock for lock in taken if lock.tracker_id not in held]
+            _give_back(codebeamer, new, session)
+            raise
+    session.out.result(
+        {"locks": [lock_document(lock) for lock in taken]}, map(lock_line, taken)
+    )
+    return 0
+
+
+@command(app, "release")
+def release(
+    session: Session,
+    owner: OwnerName,
+    trackers: Annotated[
+        list[int] | None, typer.Argument(min=1, help="Trackers; all without any.")
+    ] = None,
+) -> int:
+    """Restore and release what an owner holds; nothing held is success."""
+    reports: list[ReleaseReport] = []
+    with session.connect() as codebeamer:
+        wanted = set(trackers or _held_before(codebeamer, owner))
+        for number in sorted(wanted):
+            report = codebeamer.engine.release(TrackerId(number), owner_key=owner)
+            reports.append(report)
+    nothing = f"{owner} holds nothing"
+    lines = [release_line(report) for report in reports] or [nothing]
+    session.out.result({"released": [r.to_json() for r in reports]}, lines)
+    return DRIFT if any(report.drift for report in reports) else 0
+
+
+@command(app, "list")
+def list_locks(session: Session) -> int:
+    """Say who holds which tracker, since when, until when, and why."""
+    with session.open_store() as store:
+        shown = store.status.list_locks(session.server or None)
+    if not shown and not session.out.is_json:
+        session.out.result(None, ["No tracker is locked."])
+        return 0
+    session.out.table(
+        {"locks": [lock_document(lock) for lock in shown]},
+        ("tracker", "state", "owner", "since", "until", "reason", "server"),
+        [
+            (
+                str(lock.tracker_id),
+                lock.state.value,
+                lock.owner.key,
+                _moment(lock.acquired_at),
+                _moment(lock.lease_until),
+                lock.reason,
+                lock.server,
+            )
+            for lock in shown
+        ],
+    )
+    return 0
+
+
+@command(app, "show")
+def show(session: Session, tracker: Tracker) -> int:
+    """Say everything about the lock of one tracker."""
+    with session.open_store() as store:
+        lock = _find(store.status, session.server, TrackerId(tracker))
+    if lock is None:
+        session.out.result(
+            {"tracker_id": tracker, "state": LockState.FREE.value},
+            [f"Tracker {tracker} is free and was never locked."],
+        )
+        return 0
+    document = lock_document(lock)
+    lines = [f"{name:<15} {_words(value)}" for name, value in document.items() if value]
+    session.out.result(document, lines)
+    return 0
+
+
+@command(app, "history")
+def history(session: Session, tracker: Tracker) -> int:
+    """Say what happened to the lock of one tracker, the oldest first."""
+    number = TrackerId(tracker)
+    with session.open_store() as store:
+        lock = _find(store.status, session.server, number)
+        events = [] if lock is None else store.status.history(lock.server, number)
+    session.out.table(
+        {"tracker_id": tracker, "events": events},
+        ("when", "epoch", "what", "who", "detail"),
+        [
+            (
+                event.at.isoformat(timespec="seconds"),
+                str(event.epoch),
+                event.kind,
+                event.who,
+                _words(event.detail),
+            )
+            for event in events
+        ],
+    )
+    return 0
+
+
+@command(app, "break")
+def break_lock(
+    session: Session,
+    tracker: Tracker,
+    reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")],
+    by: Annotated[str, typer.Option(help="Who; you, without it.")] = "",
+    expect_epoch: Annotated[
+        int | None, typer.Option(min=0, help="Only if the lock still has this epoch.")
+    ] = None,
+) -> int:
+    """Take a lock from its owner by force, and put the permissions back."""
+    with session.connect() as codebeamer:
+        report = codebeamer.engine.break_lock(
+            TrackerId(tracker),
+            by=by or who(),
+            reason=reason,
+            expect_epoch=None if expect_epoch is None else Epoch(expect_epoch),
+        )
+    session.out.result(report.to_json(), [release_line(report)])
+    return DRIFT if report.drift else 0
+
+
+def lock_document(lock: Lock) -> dict[str, Any]:
+    """Return a lock as JSON: the handle, and what people ask besides."""
+    document = {**lock.handle(), "owner_died": lock.owner_died}
+    if lock.breaking is not None:
+        document["breaking"] = {"by": lock.breaking.by, "reason": lock.breaking.reason}
+    return document
+
+
+def lock_line(lock: Lock) -> str:
+    """Return a lock as one line."""
+    return (
+        f"Tracker {lock.tracker_id} is {lock.state.value} by {lock.owner.key} "
+        f"until {_moment(lock.lease_until)} (epoch {lock.epoch})."
+    )
+
+
+def release_line(report: ReleaseReport) -> str:
+    """Return a release as one line."""
+    tracker = f"Tracker {report.tracker_id}"
+    if not report.released:
+        return f"{tracker}: nothing to release, {report.why}."
+    roles = ", ".join(report.restored) or "no role needed it"
+    line = f"{tracker} is free; put back: {roles}."
+    if report.undone:
+        line += f" Undone: {len(report.undone)} changes of a run that had not ended."
+    if report.not_undone:
+        line += f" NOT undone: {'; '.join(report.not_undone)}."
+    if report.drift:
+        line += f" Others changed permissions meanwhile: {'; '.join(report.drift)}."
+    return line
+
+
+def _held_before(codebeamer: Codebeamer, owner: str) -> list[int]:
+    locks = codebeamer.status.list_locks(codebeamer.settings.server.base)
+    return [lock.tracker_id for lock in locks if lock.owner.key == owner]
+
+
+def _give_back(codebeamer: Codebeamer, locks: Sequence[Lock], session: Session) -> None:
+    for lock in locks:
+        with suppress(CodebeamerError):  # the first error is the one to tell
+            codebeamer.engine.release(
+                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+            )
+            session.out.say(f"Tracker {lock.tracker_id} was given back.")
+
+
+def _find(status: LockStatus, server: str, tracker_id: TrackerId) -> Lock | None:
+    if server:
+        return status.find(server, tracker_id)
+    found = [lock for lock in status.list_locks() if lock.tracker_id == tracker_id]
+    if len(found) != 1:
+        servers = ", ".join(lock.server for lock in found) or "none"
+        raise ConfigurationError(
+            "--url", f"say which server; tracker {tracker_id} is locked on: {servers}"
+        )
+    return found[0]
+
+
+def _words(value: Any) -> str:
+    """Return a value for people: mappings as `name: value`, what is empty left out."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}: {_words(v)}" for k, v in value.items() if v)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    return str(value)
+
+
+def _moment(moment: Any) -> str:
+    return "" if moment is None else moment.isoformat(timespec="seconds")

@@ -1,0 +1,22 @@
+"""Somebody's program that describes items, run under the lock of a tracker."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.generator.loader import (
+    ENTRY_POINT_GROUP,
+    Generator,
+    load_generator,
+)
+from airflow_codebeamer.generator.protocol import GeneratedItem, GeneratorContext
+from airflow_codebeamer.generator.runner import Runner, RunSummary, UndoReport
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "GeneratedItem",
+    "Generator",
+    "GeneratorContext",
+    "RunSummary",
+    "Runner",
+    "UndoReport",
+    "load_generator",
+]

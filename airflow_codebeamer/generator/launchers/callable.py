@@ -1,0 +1,80 @@
+"""Runs a Python function and makes a document of what it yields or returns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_codebeamer.errors import (
+    CodebeamerError,
+    DocumentError,
+    GeneratorFailedError,
+)
+from airflow_codebeamer.generator.loader import Generator
+from airflow_codebeamer.generator.protocol import GeneratorContext
+from airflow_codebeamer.skeleton import Skeleton, load_document
+
+__all__ = ["describe"]
+
+_OWNER_LENGTH = 63
+
+
+def describe(generator: Generator, context: GeneratorContext) -> Skeleton:
+    """Run the generator and return the document that it described.
+
+    It may yield or return items (see `GeneratedItem`), or return a whole
+    document as a mapping or a `Skeleton`; the tracker of the context replaces
+    the one that such a document names. The generator runs to its end before
+    anything is returned, so one that fails half-way has described nothing.
+
+    Raises:
+        ConfigurationError: arguments that the generator does not take.
+        GeneratorFailedError: it raised; its exception is the cause.
+        DocumentError: what it described is no document.
+    """
+    generator.check_args(context.args)
+    described = _run(generator, context)
+    target = {"tracker": context.tracker_id}
+    if isinstance(described, Skeleton):
+        described = described.model_dump(by_alias=True, exclude_unset=True)
+    if isinstance(described, Mapping):
+        return load_document({**described, "target": target})
+    return load_document(
+        {"owner": _owner(generator.name), "target": target, "items": described}
+    )
+
+
+def _run(generator: Generator, context: GeneratorContext) -> Any:
+    extra = {"context": context} if generator.wants_context else {}
+    try:
+        described = generator.function(**context.args, **extra)
+        if isinstance(described, Skeleton | Mapping):
+            return described
+        if isinstance(described, Iterable) and not isinstance(described, str | bytes):
+            return [_mapping(item, number) for number, item in enumerate(described)]
+    except CodebeamerError:
+        raise
+    except Exception as error:
+        raise GeneratorFailedError(
+            generator.name, f"{type(error).__name__}: {error}"
+        ) from error
+    raise GeneratorFailedError(
+        generator.name,
+        f"it returned {type(described).__name__}; yield items, or return a document",
+    )
+
+
+def _mapping(item: Any, number: int) -> dict[str, Any]:
+    if isinstance(item, Mapping):
+        return dict(item)
+    raise DocumentError(
+        f"items[{number}]",
+        f"a generator yields mappings with key and name, not {type(item).__name__}",
+    )
+
+
+def _owner(name: str) -> str:
+    """Return the generator's name in the letters that a document's owner may have."""
+    plain = re.sub(r"[^a-z0-9_.-]+", ".", name.lower())
+    return plain[-_OWNER_LENGTH:].strip("._-") or "generator"

@@ -1,0 +1,313 @@
+"""Describe, plan, write under the lock, and undo what did not end well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from airflow_codebeamer.client import Client
+from airflow_codebeamer.clock import Clock
+from airflow_codebeamer.errors import (
+    CodebeamerError,
+    LockLostError,
+    ServerError,
+    TransportError,
+    VerificationError,
+)
+from airflow_codebeamer.generator.launchers import describe
+from airflow_codebeamer.generator.loader import load_generator
+from airflow_codebeamer.generator.protocol import GeneratorContext
+from airflow_codebeamer.ids import Lineage, RunId, TrackerId
+from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.locking import Heartbeat, Lock, LockEngine
+from airflow_codebeamer.skeleton import (
+    Plan,
+    Progress,
+    RollbackReport,
+    Skeleton,
+    apply_plan,
+    plan,
+    read_again,
+    read_snapshot,
+    roll_back,
+    verify,
+)
+
+__all__ = ["RunSummary", "Runner", "UndoReport"]
+
+#: How an open run says that nobody shall undo it.
+_KEEP = {"on_failure": "keep"}
+
+What = str | Callable[..., Any] | Skeleton
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did, in numbers; JSON-able.
+
+    `run_id` is empty when there was nothing to write.
+    """
+
+    created: int = 0
+    updated: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    pruned: int = 0
+    warnings: tuple[str, ...] = ()
+    requests: int = 0
+    seconds: float = 0.0
+    run_id: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON would have them."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True)
+class UndoReport:
+    """What was undone of open runs, and what could not be: a line each."""
+
+    undone: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+class Runner:
+    """Makes a tracker equal to what a generator describes, or leaves it as it was.
+
+    Describing and planning read only. `apply` writes under a lock that the
+    caller holds, renews it meanwhile, reads back what it wrote, and undoes all
+    of it when anything fails. A run whose lock is lost is left open, since
+    somebody else may be writing by then: `undo` is what recovery calls for it.
+    `settle` is how long a request without an answer may still take effect.
+
+    Not promised: numbers, versions, histories and e-mails of items that were
+    created or changed and then put back.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        engine: LockEngine,
+        journal: Journal,
+        runs: Runs,
+        *,
+        clock: Clock,
+        settle: timedelta = timedelta(seconds=15),
+        say: Callable[[str], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._engine = engine
+        self._journal = journal
+        self._runs = runs
+        self._clock = clock
+        self._settle_seconds = settle.total_seconds()
+        self._say = say or _nothing
+        self._progress = progress or _nothing
+
+    def describe(
+        self,
+        generator: What,
+        args: Mapping[str, Any],
+        tracker_id: TrackerId,
+        *,
+        run_key: str = "",
+        dry_run: bool = False,
+    ) -> Skeleton:
+        """Return the document that the generator describes; a document as it is.
+
+        Raises:
+            GeneratorNotFoundError: there is no such generator.
+            ConfigurationError: arguments that it does not take.
+            GeneratorFailedError: it raised; its exception is the cause.
+            DocumentError: what it described is no document.
+        """
+        if isinstance(generator, Skeleton):
+            return generator
+        context = GeneratorContext(tracker_id, run_key, dry_run, dict(args))
+        return describe(load_generator(generator), context)
+
+    def plan(
+        self, generator: What, args: Mapping[str, Any], tracker_id: TrackerId
+    ) -> tuple[Skeleton, Plan]:
+        """Return what would be done; reads only and needs no lock.
+
+        Raises:
+            PlanConflictError: somebody else edited what the document owns.
+            CodebeamerError: what `describe` raises, and what the server says.
+        """
+        document = self.describe(generator, args, tracker_id, dry_run=True)
+        snapshot = read_snapshot(self._client, tracker_id, document)
+        return document, plan(document, snapshot)
+
+    def apply(
+        self,
+        generator: What,
+        args: Mapping[str, Any],
+        tracker_id: TrackerId,
+        lock: Lock,
+        *,
+        run_key: str,
+    ) -> RunSummary:
+        """Describe, plan, write, verify; undo everything if that fails.
+
+        The whole document is described before anything is written, so a
+        generator that fails half-way has changed nothing. What an earlier try
+        under the same lock left open is undone first.
+
+        Raises:
+            LockLostError: somebody else has the tracker; nothing more is
+                written, and the run stays open for recovery to undo.
+            VerificationError: the tracker, read back, is not what was written.
+            CodebeamerError: whatever failed, with a note that says what the
+                rollback did and what it could not put back.
+        """
+        started, sent = self._clock.monotonic(), self._client.requests_made
+        with Heartbeat(self._engine, lock) as heartbeat:
+            document = self.describe(generator, args, tracker_id, run_key=run_key)
+            self.undo(lock, heartbeat.guard)
+            snapshot = read_snapshot(self._client, tracker_id, document)
+            wanted = plan(document, snapshot)
+            run = self._new_run(lock, run_key, document)
+            try:
+                self._write(wanted, run, heartbeat.guard)
+            except LockLostError:
+                raise
+            except BaseException as error:
+                self._undo_failed(run, error, heartbeat.guard)
+                raise
+        return self._summary(wanted, run, started, sent)
+
+    def undo(self, lock: Lock, guard: Callable[[], None]) -> UndoReport:
+        """Roll back every open run of the lock's lineage, the newest first.
+
+        This is the hook that a release and a recovery call before permissions
+        are restored. Nothing open is an empty report.
+
+        Raises:
+            LockLostError: the guard says so; what is left stays open.
+        """
+        undone: list[str] = []
+        left: list[str] = []
+        open_runs = self._runs.list_open(
+            lock.server, lock.tracker_id, lineage=lock.lineage
+        )
+        for run in reversed(open_runs):
+            if run.summary == _KEEP:
+                self._runs.set_state(run.run_id, RunState.DONE)
+                self._say(f"Run {run.run_id} is left as it is: its document says so.")
+                continue
+            report = self._roll_back(run, guard, self._settle_seconds)
+            undone += report.undone
+            left += report.left
+            self._say(f"Run {run.run_id} rolled back: {_outcome(report)}.")
+        return UndoReport(tuple(undone), tuple(left))
+
+    def roll_back(self, run: Run, lock: Lock) -> RollbackReport:
+        """Put back what one run changed, under a lock that the caller holds.
+
+        Raises:
+            LockLostError: somebody else has the tracker; what is left stays.
+        """
+        with Heartbeat(self._engine, lock) as heartbeat:
+            return self._roll_back(run, heartbeat.guard, self._settle_seconds)
+
+    def _new_run(self, lock: Lock, run_key: str, document: Skeleton) -> Run:
+        keeps = document.policy.on_failure == "keep"
+        return Run(
+            run_id=RunId(f"{run_key or 'run'}/{uuid4().hex[:12]}"),
+            tracker_id=lock.tracker_id,
+            summary=_KEEP if keeps else None,
+            server=lock.server,
+            lineage=lock.lineage or Lineage(""),
+            epoch=lock.epoch,
+            owner=lock.owner.key,
+        )
+
+    def _write(self, wanted: Plan, run: Run, guard: Callable[[], None]) -> None:
+        if wanted.is_empty:
+            return
+        self._runs.open_run(run)
+        apply_plan(
+            wanted,
+            self._client,
+            self._journal,
+            self._runs,
+            run,
+            guard,
+            self._progress,
+            settle_seconds=self._settle_seconds,
+            clock=self._clock,
+        )
+        findings = verify(wanted, read_again(self._client, wanted.snapshot))
+        if findings:
+            raise VerificationError(findings)
+        self._runs.set_state(run.run_id, RunState.DONE, wanted.counts)
+
+    def _undo_failed(
+        self, run: Run, error: BaseException, guard: Callable[[], None]
+    ) -> None:
+        """Roll back under the lock; the error that started it stays the error."""
+        if self._runs.find_run(run.run_id) is None:
+            return
+        if run.summary == _KEEP:
+            self._runs.set_state(run.run_id, RunState.DONE)
+            error.add_note("What was written stays, as the document says.")
+            return
+        self._say(f"Run {run.run_id} failed, undoing it: {error}")
+        is_unsure = isinstance(error, TransportError | ServerError)
+        try:
+            report = self._roll_back(
+                run, guard, self._settle_seconds if is_unsure else 0.0
+            )
+        except CodebeamerError as trouble:
+            error.add_note(
+                f"The run is not undone yet ({trouble}); releasing the lock or "
+                "`airflow-codebeamer recover` goes on with it."
+            )
+            return
+        sentence = f"The run was rolled back: {_outcome(report)}."
+        error.add_note(sentence)
+        self._say(sentence)
+
+    def _roll_back(
+        self, run: Run, guard: Callable[[], None], settle_seconds: float
+    ) -> RollbackReport:
+        return roll_back(
+            run,
+            self._client,
+            self._journal,
+            self._runs,
+            guard,
+            settle_seconds=settle_seconds,
+            clock=self._clock,
+        )
+
+    def _summary(self, wanted: Plan, run: Run, started: float, sent: int) -> RunSummary:
+        counts = wanted.counts
+        return RunSummary(
+            created=counts["created"],
+            updated=counts["updated"],
+            moved=counts["moved"],
+            unchanged=counts["unchanged"],
+            pruned=counts["pruned"],
+            warnings=tuple(wanted.warnings),
+            requests=self._client.requests_made - sent,
+            seconds=round(self._clock.monotonic() - started, 3),
+            run_id="" if wanted.is_empty else run.run_id,
+        )
+
+
+def _outcome(report: RollbackReport) -> str:
+    done = f"{len(report.undone)} changes undone"
+    if not report.left:
+        return f"{done}, nothing is left of it"
+    rest = "; ".join(report.left[:5])
+    return f"{done}, {len(report.left)} could not be undone: {rest}"
+
+
+def _nothing(_: object) -> None:
+    pass

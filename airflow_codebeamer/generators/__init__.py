@@ -1,0 +1,7 @@
+"""Generators that ship with us, each an example to copy."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.generators import can
+
+__all__ = ["can"]

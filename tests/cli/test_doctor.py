@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_codebeamer.emulator import DEMO_TEMPLATE_ID, DEMO_TRACKER_ID, Emulator
+
+TRACKER = str(DEMO_TRACKER_ID)
+
+
+def missing(document: Any) -> list[str]:
+    return [one["text"] for one in document["findings"] if one["ok"] is False]
+
+
+def test_a_tracker_that_is_fit(commands: Any, writes: Any) -> None:
+    document = commands.json("doctor", TRACKER)
+    assert document["ok"] is True
+    assert missing(document) == []
+    checks = {one["check"] for one in document["findings"]}
+    assert checks == {"store", "server", "account", "tracker", "role", "lock"}
+    text = commands.run("doctor", TRACKER)
+    assert text.code == 0
+    assert "System Requirements" in text.out
+    assert "Project Admin, Developer, Tester" in text.out
+    assert "Generator keeps write access" in text.out
+    assert writes() == []
+
+
+def test_without_a_tracker_it_lists_what_the_account_sees(commands: Any) -> None:
+    document = commands.json("doctor")
+    assert any("Brake System" in one["text"] for one in document["findings"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"CODEBEAMER_PASSWORD": "wrong"}, "password"),
+        ({"CODEBEAMER_EXCLUSIVE_ROLE": ""}, "role"),
+        ({"CODEBEAMER_EXCLUSIVE_ROLE": "Developer"}, "not a member"),
+        ({"CODEBEAMER_USER": "alice", "CODEBEAMER_PASSWORD": "alice"}, "alice"),
+    ],
+)
+def test_what_is_missing_is_exit_code_1_and_says_what_to_ask_for(
+    commands: Any, changes: dict[str, str], says: str, writes: Any
+) -> None:
+    ran = commands.run("doctor", TRACKER, "--json", **changes)
+    assert ran.code == 1
+    assert ran.document["ok"] is False
+    assert any(says in text for text in missing(ran.document))
+    text = commands.run("doctor", TRACKER, **changes)
+    assert text.code == 1
+    assert "MISSING" in text.out
+    assert writes() == []
+
+
+def test_one_missing_thing_does_not_hide_the_others(
+    commands: Any, server: Emulator
+) -> None:
+    ran = commands.run(
+        "doctor", "--json", CODEBEAMER_PASSWORD="x", CODEBEAMER_LOCK_STORE="sqlite:////"
+    )
+    assert ran.code == 1
+    assert len(missing(ran.document)) == 2
+
+
+def test_a_template_and_a_missing_tracker(commands: Any) -> None:
+    for tracker, says in ((DEMO_TEMPLATE_ID, "template"), (9999, "9999")):
+        ran = commands.run("doctor", str(tracker), "--json")
+        assert ran.code == 1
+        assert any(says in text for text in missing(ran.document))
+
+
+def test_it_does_not_believe_what_was_once_true(
+    commands: Any, server: Emulator
+) -> None:
+    assert commands.json("doctor", TRACKER)["ok"] is True
+    world = server.world()
+    role = next(r["id"] for r in world["roles"] if r["name"] == "Generator")
+    alice = next(u["id"] for u in world["users"] if u["name"] == "alice")
+    world["projects"][0]["members"][str(alice)].append(role)
+    server.load_world(world)
+    ran = commands.run("doctor", TRACKER, "--json")
+    assert ran.code == 1
+    assert any("alice" in text for text in missing(ran.document))

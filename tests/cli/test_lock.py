@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator
+
+TRACKER = str(DEMO_TRACKER_ID)
+
+
+def test_a_lock_is_taken_shown_and_given_back(server: Emulator, commands: Any) -> None:
+    before = server.permissions(DEMO_TRACKER_ID)
+    taken = commands.json(
+        "lock", "acquire", TRACKER, "--owner", "me", "--reason", "new model"
+    )
+    (lock,) = taken["locks"]
+    assert lock["state"] == "held"
+    assert lock["owner"]["key"] == "me"
+    assert server.permissions(DEMO_TRACKER_ID) != before
+
+    (listed,) = commands.json("lock", "list")["locks"]
+    assert listed["tracker_id"] == DEMO_TRACKER_ID
+    assert listed["reason"] == "new model"
+    shown = commands.json("lock", "show", TRACKER)
+    assert shown["lease_until"] > shown["acquired_at"]
+
+    released = commands.json("lock", "release", "--owner", "me")
+    (report,) = released["released"]
+    assert report["released"] is True
+    assert set(report["restored"]) == {"Project Admin", "Developer", "Tester"}
+    assert server.permissions(DEMO_TRACKER_ID) == before
+    assert commands.json("lock", "list") == {"locks": []}
+    assert commands.json("lock", "show", TRACKER)["state"] == "free"
+    kinds = [
+        event["kind"] for event in commands.json("lock", "history", TRACKER)["events"]
+    ]
+    assert kinds[0] == "grant"
+    assert kinds[-1] == "restored_verified"
+
+
+def test_text_says_who_since_when_until_when_and_why(commands: Any) -> None:
+    ran = commands.run(
+        "lock", "acquire", TRACKER, "--owner", "me", "--reason", "new model"
+    )
+    assert ran.code == 0, ran.err
+    assert f"Tracker {TRACKER} is held by me until 20" in ran.out
+    ran = commands.run("lock", "list")
+    assert ran.out.splitlines()[0].split()[:5] == [
+        "tracker",
+        "state",
+        "owner",
+        "since",
+        "until",
+    ]
+    assert "new model" in ran.out
+    assert "new model" in commands.run("lock", "show", TRACKER).out
+    assert "grant" in commands.run("lock", "history", TRACKER).out
+    ran = commands.run("lock", "release", "--owner", "me", TRACKER)
+    assert f"Tracker {TRACKER} is free" in ran.out
+    assert commands.run("lock", "list").out == "No tracker is locked.\n"
+
+
+def test_somebody_elses_lock_is_exit_code_3_and_says_whose(
+    commands: Any, writes: Any
+) -> None:
+    commands.json("lock", "acquire", TRACKER, "--owner", "first", "--reason", "model A")
+    before = writes()
+    ran = commands.run("lock", "acquire", TRACKER, "--owner", "second")
+    assert ran.code == 3
+    assert ran.out == ""
+    (line,) = ran.err.splitlines()
+    for word in ("first", "since 20", "until 20", "model A"):
+        assert word in line
+    told = commands.run("lock", "acquire", TRACKER, "--owner", "second", "--json")
+    assert told.code == 3
+    assert told.document["error"]["kind"] == "LockHeldError"
+    assert told.document["error"]["owner"] == "first"
+    assert writes() == before
+
+
+def test_the_same_owner_gets_the_lock_again(commands: Any, writes: Any) -> None:
+    first = commands.json("lock", "acquire", TRACKER, "--owner", "me")
+    before = writes()
+    second = commands.json("lock", "acquire", TRACKER, "--owner", "me")
+    assert second["locks"][0]["epoch"] == first["locks"][0]["epoch"]
+    assert writes() == before
+
+
+def test_waiting_ends_when_the_holder_releases(commands: Any) -> None:
+    commands.env["CODEBEAMER_LOCK_TIMING"] = "poll=100ms"
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    waiting = commands.start(
+        "lock", "acquire", TRACKER, "--owner", "second", "--wait", "1m", "--json"
+    )
+    commands.json("lock", "release", "--owner", "first")
+    out, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, err
+    assert '"second"' in out
+
+
+def test_nothing_held_is_a_successful_release(commands: Any, writes: Any) -> None:
+    ran = commands.run("lock", "release", "--owner", "nobody")
+    assert (ran.code, ran.out) == (0, "nobody holds nothing\n")
+    ran = commands.run("lock", "release", "--owner", "nobody", TRACKER)
+    assert (ran.code, ran.out) == (
+        0,
+        f"Tracker {TRACKER}: nothing to release, nothing is locked.\n",
+    )
+    assert writes() == []
+
+
+def test_drift_is_kept_and_is_exit_code_4(server: Emulator, commands: Any) -> None:
+    commands.json("lock", "acquire", TRACKER, "--owner", "me")
+    roles = {role["name"]: role["id"] for role in server.world()["roles"]}
+    path = f"/v3/trackers/{TRACKER}/roles/{roles['Tester']}/permissions"
+    body = {"permissions": [{"id": 2}]}
+    assert server.act("bond", "PUT", path, body) == 200
+    ran = commands.run("lock", "release", "--owner", "me", "--json")
+    assert ran.code == 4, ran.err
+    (report,) = ran.document["released"]
+    assert "Tester" in report["drift"][0]
+
+
+def test_all_locks_or_none(server: Emulator, commands: Any) -> None:
+    other = next(
+        tracker["id"]
+        for tracker in server.world()["trackers"]
+        if tracker["name"] == "Stakeholder Requirements"
+    )
+    before = server.permissions(DEMO_TRACKER_ID)
+    commands.json("lock", "acquire", str(other), "--owner", "first")
+    ran = commands.run("lock", "acquire", str(other), TRACKER, "--owner", "second")
+    assert ran.code == 3
+    assert server.permissions(DEMO_TRACKER_ID) == before
+    locks = commands.json("lock", "list")["locks"]
+    assert [(lock["tracker_id"], lock["owner"]["key"]) for lock in locks] == [
+        (other, "first")
+    ]
+
+
+def test_breaking_restores_and_says_who_and_why(
+    server: Emulator, commands: Any
+) -> None:
+    commands.env["CODEBEAMER_LOCK_TIMING"] = "lock_delay=100ms"
+    before = server.permissions(DEMO_TRACKER_ID)
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    report = commands.json(
+        "lock", "break", TRACKER, "--reason", "he is on holiday", "--by", "boss"
+    )
+    assert report["released"] is True
+    assert server.permissions(DEMO_TRACKER_ID) == before
+    assert "he is on holiday" in commands.run("lock", "history", TRACKER).out
+
+
+def test_breaking_expects_the_epoch_that_was_seen(commands: Any, writes: Any) -> None:
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    before = writes()
+    ran = commands.run(
+        "lock", "break", TRACKER, "--reason", "x", "--expect-epoch", "77"
+    )
+    assert ran.code == 1
+    assert len(ran.err.splitlines()) == 1
+    assert writes() == before
+
+
+def test_looking_needs_no_server(commands: Any) -> None:
+    commands.json("lock", "acquire", TRACKER, "--owner", "me")
+    away = {"CODEBEAMER_URL": "", "CODEBEAMER_USER": "", "CODEBEAMER_PASSWORD": ""}
+    assert len(commands.json("lock", "list", **away)["locks"]) == 1
+    assert commands.json("lock", "show", TRACKER, **away)["owner"]["key"] == "me"
+    assert commands.json("lock", "history", TRACKER, **away)["events"]
