@@ -1,0 +1,146 @@
+"""CodebeamerHook: an Airflow connection becomes settings, a client, the engines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from airflow.sdk import BaseHook
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
+from pydantic import SecretStr
+
+from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
+from airflow_codebeamer.hooks.connection import (
+    basic_credentials,
+    server_settings,
+    store_address,
+)
+from airflow_codebeamer.hooks.examination import examine
+from airflow_codebeamer.settings import LockSettings, Settings, StoreSettings
+from airflow_codebeamer.wiring import Codebeamer, connect
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_codebeamer.client import Client
+
+__all__ = ["LOCK_STORE_CONN_ID", "CodebeamerHook"]
+
+#: The connection that says where the lock store is, if it exists.
+LOCK_STORE_CONN_ID = "codebeamer_lock_store"
+
+_SECTION = "codebeamer"
+_TIMES = ("ttl", "beat", "lock_delay", "margin", "poll", "settle", "bridge")
+
+
+class CodebeamerHook(BaseHook):
+    """Reach a Codebeamer server, and the store that knows who holds its trackers.
+
+    Nothing is read or dialled before it is asked for. Each call of `codebeamer`
+    opens a session of its own, which the caller closes:
+
+        with CodebeamerHook("codebeamer_default").codebeamer() as codebeamer:
+            tracker = codebeamer.client.trackers.get_tracker(2001)
+
+    :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
+    """
+
+    conn_name_attr = "codebeamer_conn_id"
+    default_conn_name = "codebeamer_default"
+    conn_type = "codebeamer"
+    hook_name = "Codebeamer"
+
+    def __init__(
+        self, codebeamer_conn_id: str = default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.codebeamer_conn_id = codebeamer_conn_id
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Everything the connection, the store's connection and the configuration say.
+
+        Raises:
+            ConfigurationError: names the setting that is missing or wrong.
+        """
+        server = server_settings(self._connection(self.codebeamer_conn_id))
+        if derived := basic_credentials(server):
+            mask_secret(derived)
+        return Settings(server=server, store=_store_settings(), lock=_lock_settings())
+
+    def get_conn(self) -> Client:
+        """Return a client of the server; close it when done."""
+        return self.codebeamer().client
+
+    def codebeamer(self, *, say: Callable[[str], None] | None = None) -> Codebeamer:
+        """Return the engines, built on first use; `say` gets their progress lines."""
+        return connect(self.settings, say=say or self.log.info)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say who we are, which role is exclusive, and what is missing.
+
+        Changes nothing on the server; makes the lock store's tables if need be.
+        """
+        try:
+            with self.codebeamer() as codebeamer:
+                return examine(codebeamer)
+        except CodebeamerError as error:
+            return False, str(error)
+
+    @classmethod
+    def _connection(cls, conn_id: str) -> Connection:
+        try:
+            connection = cls.get_connection(conn_id)
+        except AirflowNotFoundException:
+            raise ConfigurationError(
+                f"connection {conn_id}",
+                "there is none of that name: create it, of the type Codebeamer",
+            ) from None
+        if connection.conn_type not in (cls.conn_type, "generic", "http", "", None):
+            raise ConfigurationError(
+                f"connection {conn_id}",
+                f"its type is {connection.conn_type}, make it {cls.conn_type}",
+            )
+        return connection
+
+
+def _store_settings() -> StoreSettings:
+    try:
+        connection = BaseHook.get_connection(LOCK_STORE_CONN_ID)
+    except AirflowNotFoundException:
+        address = conf.get(_SECTION, "lock_store", fallback="") or _default_store()
+        if password := urlsplit(address).password:
+            mask_secret(unquote(password))
+        share = False
+    else:
+        address = store_address(connection)
+        share = bool(connection.extra_dejson.get("allow_network_share", False))
+    return StoreSettings(url=SecretStr(address), allow_network_share=share)
+
+
+def _default_store() -> str:
+    home = os.path.expandvars(os.environ.get("AIRFLOW_HOME", "~/airflow"))
+    return f"sqlite:///{os.path.expanduser(home)}/codebeamer_locks.db"
+
+
+def _lock_settings() -> LockSettings:
+    """Read the timing of locks from `[codebeamer] <name>_seconds`."""
+    spans: dict[str, timedelta] = {}
+    for name in _TIMES:
+        option = f"{name}_seconds"
+        text = conf.get(_SECTION, option, fallback="")
+        if not text:
+            continue
+        try:
+            spans[name] = timedelta(seconds=float(text))
+        except ValueError:
+            raise ConfigurationError(
+                f"[{_SECTION}] {option}", f"say a number of seconds, not {text!r}"
+            ) from None
+    return LockSettings(**spans)

@@ -1,0 +1,180 @@
+"""Release by callback: of a task, of a DAG, of a missed deadline.
+
+Each covers failures that the others do not see, so all three are wired and any
+of them may come second: what is released already is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseNotifier
+from asgiref.sync import sync_to_async
+
+from airflow_codebeamer.clock import SystemClock
+from airflow_codebeamer.hooks import CodebeamerHook
+from airflow_codebeamer.hooks.owner import is_owed, run_of
+from airflow_codebeamer.locking import LockState
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_codebeamer.settings import Settings
+    from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["ReleaseLocksNotifier", "release_locks"]
+
+log = logging.getLogger(__name__)
+
+#: Airflow ends a task's process 20 s after its end, callbacks included, and a
+#: DAG file processor after 50 s. A restore cut off there is finished by the
+#: teardown or the janitor; one that ends in time needs neither.
+_IN_TASK_SECONDS = 15.0
+_ELSEWHERE_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The run that failed, as far as its callback's context tells."""
+
+    dag_id: str
+    run_id: str
+    map_index: int | None
+    seconds: float
+
+    @classmethod
+    def of(cls, context: Mapping[str, Any]) -> _Run | None:
+        found = run_of(context)
+        if found is None:
+            return None
+        whole_run = "reason" in context or "deadline" in context
+        index = None if whole_run else getattr(context.get("ti"), "map_index", None)
+        seconds = _IN_TASK_SECONDS if "exception" in context else _ELSEWHERE_SECONDS
+        return cls(*found, index, seconds)
+
+
+class ReleaseLocksNotifier(BaseNotifier):
+    """Give back every tracker that the failed run still holds.
+
+    For `on_failure_callback` of a task or a DAG, and as an `AsyncCallback` of a
+    `DeadlineAlert`. It finds the locks by DAG id and run id, so it needs neither
+    a task instance nor XCom; it never raises, and it takes a bounded time: what
+    is not done by then is finished by the teardown or the janitor.
+
+    :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
+    :param limit: how long it may take; by default what Airflow grants there.
+    """
+
+    template_fields: Sequence[str] = ("codebeamer_conn_id",)
+
+    def __init__(
+        self,
+        codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
+        limit: timedelta | None = None,
+        context: Context | None = None,
+    ) -> None:
+        super().__init__(context=context)
+        self.codebeamer_conn_id = codebeamer_conn_id
+        self.limit = limit
+
+    def notify(self, context: Context) -> None:
+        """Release what the run of this context holds; log one line about it."""
+        _release([self.codebeamer_conn_id], context, self.limit)
+
+    async def async_notify(self, context: Context) -> None:
+        """Do the same beside the triggerer's event loop."""
+        in_thread = sync_to_async(_release, thread_sensitive=False)
+        await in_thread([self.codebeamer_conn_id], context, self.limit)
+
+
+def release_locks(context: Context) -> None:
+    """Release what the failed run holds, by the connections that its DAG uses.
+
+    The notifier as a plain function: `on_failure_callback=release_locks`.
+    """
+    _release(_connections(context), context)
+
+
+def _connections(context: Mapping[str, Any]) -> list[str]:
+    dag = context.get("dag")
+    found = {
+        conn_id
+        for task in getattr(dag, "tasks", ())
+        if isinstance(conn_id := getattr(task, "codebeamer_conn_id", None), str)
+        and "{" not in conn_id
+    }
+    return sorted(found) or [CodebeamerHook.default_conn_name]
+
+
+def _release(
+    conn_ids: Sequence[str], context: Mapping[str, Any], limit: timedelta | None = None
+) -> None:
+    clock = SystemClock()
+    began = clock.monotonic()
+    run = _Run.of(context)
+    if run is None:
+        log.error("No run in the callback's context: its locks are left to recover")
+        return
+    seconds = limit.total_seconds() if limit else run.seconds
+    for conn_id in conn_ids:
+        try:
+            # Read here and not in the thread: the first connection that a DAG
+            # processor or triggerer reads can take it many seconds.
+            hook = CodebeamerHook(conn_id)
+            settings = hook.settings
+            worker = threading.Thread(
+                target=_release_run, args=(hook, settings, run), daemon=True
+            )
+            worker.start()
+            worker.join(max(seconds - (clock.monotonic() - began), 1.0))
+        except Exception as error:
+            log.error("Locks are left to teardown and janitor: %s", error)
+            continue
+        if worker.is_alive():
+            log.error(
+                "The locks of %s/%s are not all back after %.0f s: teardown or "
+                "janitor go on with them",
+                run.dag_id,
+                run.run_id,
+                clock.monotonic() - began,
+            )
+
+
+def _release_run(hook: CodebeamerHook, settings: Settings, run: _Run) -> None:
+    try:
+        with hook.codebeamer(say=log.info) as codebeamer:
+            _release_all(codebeamer, settings, run)
+    except Exception as error:
+        log.error(
+            "Locks of %s/%s are left to teardown and janitor: %s",
+            run.dag_id,
+            run.run_id,
+            error,
+        )
+
+
+def _release_all(codebeamer: Codebeamer, settings: Settings, run: _Run) -> None:
+    owed = [
+        lock
+        for lock in codebeamer.status.list_locks(settings.server.base)
+        if lock.state is not LockState.FREE
+        and is_owed(lock.owner.key, run.dag_id, run.run_id, run.map_index)
+    ]
+    for lock in owed:
+        # An error leaves the others to teardown and janitor, as time does.
+        report = codebeamer.engine.release(
+            lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+        )
+        log.info(
+            "Tracker %s of %s: %s",
+            lock.tracker_id,
+            lock.owner.key,
+            "released" if report.released else report.why,
+        )
+    if not owed:
+        log.info("%s/%s holds no lock", run.dag_id, run.run_id)

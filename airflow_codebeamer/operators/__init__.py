@@ -1,0 +1,22 @@
+"""Tasks for DAGs: lock, generate, unlock, and what keeps them honest."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, TrackerLink
+from airflow_codebeamer.operators.generator import RunGeneratorOperator
+from airflow_codebeamer.operators.lock import LockTrackerOperator
+from airflow_codebeamer.operators.recover import RecoverLocksOperator
+from airflow_codebeamer.operators.reserve import ReserveTrackerOperator
+from airflow_codebeamer.operators.unlock import UnlockTrackerOperator
+from airflow_codebeamer.operators.verify import VerifyUnlockedOperator
+
+__all__ = [
+    "CodebeamerOperator",
+    "LockTrackerOperator",
+    "RecoverLocksOperator",
+    "ReserveTrackerOperator",
+    "RunGeneratorOperator",
+    "TrackerLink",
+    "UnlockTrackerOperator",
+    "VerifyUnlockedOperator",
+]

@@ -1,0 +1,109 @@
+"""CodebeamerOperator: what our operators share."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, BaseOperatorLink
+
+from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.hooks import CodebeamerHook
+from airflow_codebeamer.hooks.verdict import airflow_verdict
+from airflow_codebeamer.ids import TrackerId
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.types import TaskInstanceKey
+
+    from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["CodebeamerOperator", "TrackerLink", "json_of", "one_tracker"]
+
+
+class TrackerLink(BaseOperatorLink):
+    """A button on the task that opens its tracker in Codebeamer."""
+
+    name = "Codebeamer tracker"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the tracker's address; empty when the task came to no tracker."""
+        return getattr(operator, "tracker_url", "")
+
+
+class CodebeamerOperator(BaseOperator):
+    """Open the connection, do the work, let each error say whether to retry.
+
+    :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
+    """
+
+    template_fields: Sequence[str] = ("codebeamer_conn_id",)
+    operator_extra_links = (TrackerLink(),)
+    ui_color = "#dbeafe"
+
+    def __init__(
+        self,
+        *,
+        codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.codebeamer_conn_id = codebeamer_conn_id
+        self.tracker_url = ""
+
+    def execute(self, context: Context) -> Any:
+        """Do what the class says, with the engines of the connection."""
+        with airflow_verdict(), self.hook.codebeamer(say=self.log.info) as codebeamer:
+            return self.work(context, codebeamer)
+
+    def work(self, context: Context, codebeamer: Codebeamer) -> Any:
+        """Do the work; what it returns goes to XCom."""
+        raise NotImplementedError
+
+    @property
+    def hook(self) -> CodebeamerHook:
+        """The connection, read anew: templates may have changed its id."""
+        return CodebeamerHook(self.codebeamer_conn_id)
+
+    def heading_for(self, codebeamer: Codebeamer, tracker_id: TrackerId) -> None:
+        """Note which tracker the task works on, for the button on its page."""
+        self.tracker_url = f"{codebeamer.settings.server.base}/tracker/{tracker_id}"
+
+
+def one_tracker(value: Any) -> TrackerId:
+    """Return the one tracker that a parameter names.
+
+    Raises:
+        ConfigurationError: none, several, or no number.
+    """
+    found = json_of(value) if isinstance(value, str) else value
+    if isinstance(found, list | tuple):
+        if len(found) != 1:
+            raise ConfigurationError(
+                "tracker_id",
+                f"{len(found)} trackers are given; one lock covers one tracker so "
+                "far: use a task per tracker",
+            )
+        found = json_of(found[0])
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise ConfigurationError(
+            "tracker_id", f"say the tracker's number, not {value!r}"
+        )
+    return TrackerId(found)
+
+
+def json_of(value: Any) -> Any:
+    """Read what a template rendered: JSON, the text of a Python value, or a word."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        pass
+    if value.lstrip()[:1] in ("{", "["):
+        with suppress(ValueError, SyntaxError):
+            return ast.literal_eval(value.strip())
+    return value

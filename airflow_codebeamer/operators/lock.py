@@ -1,0 +1,144 @@
+"""LockTrackerOperator: nobody but this run writes to the tracker from here on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import TaskDeferred
+
+from airflow_codebeamer.errors import ConfigurationError, LockError, LockHeldError
+from airflow_codebeamer.hooks.owner import owner_of
+from airflow_codebeamer.hooks.verdict import airflow_verdict
+from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
+from airflow_codebeamer.operators.handle import handle_of
+from airflow_codebeamer.triggers import LockEvent, TrackerLockTrigger, lock_event
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["LockTrackerOperator"]
+
+
+class LockTrackerOperator(CodebeamerOperator):
+    """Take the exclusive lock of a tracker: everybody else may only read.
+
+    The owner is the run, so a second try gets the lock it already holds. Put an
+    `UnlockTrackerOperator` behind it as teardown, or use `generator_dag`, which
+    wires everything that releases.
+
+    Not promised: that a project or system administrator cannot write.
+
+    :param tracker_id: the tracker's number, or a list with one number in it.
+    :param exclusive_role: name or id of the role that keeps write access; the
+        connection's extra `exclusive_role` if not given.
+    :param strategy: how writing is taken away; `role_permissions` is the only one.
+    :param lease: how long the lock is kept between two tasks of the run; while a
+        generator runs it renews the lock by itself.
+    :param wait_for: how long to wait for somebody else's lock; None does not wait.
+    :param reason: what for; shown to everybody who meets the lock.
+    :param deferrable: wait in the triggerer, without a worker.
+    """
+
+    template_fields: Sequence[str] = (
+        "tracker_id",
+        "exclusive_role",
+        "reason",
+        "codebeamer_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        tracker_id: int | str | Sequence[int | str],
+        exclusive_role: str | None = None,
+        strategy: str = "role_permissions",
+        lease: timedelta | None = None,
+        wait_for: timedelta | None = None,
+        reason: str = "",
+        deferrable: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if strategy != "role_permissions":
+            raise ConfigurationError("strategy", "the only one is role_permissions")
+        self.tracker_id = tracker_id
+        self.exclusive_role = exclusive_role
+        self.strategy = strategy
+        self.lease = lease
+        self.wait_for = wait_for
+        self.reason = reason
+        self.deferrable = deferrable
+
+    def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
+        """Take the lock, or say who has it; return its handle."""
+        if not (self.deferrable and self.wait_for):
+            return self._acquire(context, codebeamer, self.wait_for)
+        until = codebeamer.clock.now() + self.wait_for
+        return self._acquire_or_defer(context, codebeamer, until, None)
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Go on where the triggerer saw the tracker free, or gave up."""
+        with airflow_verdict():
+            seen = lock_event(event)
+            if seen.status == "error" and not seen.retry:
+                raise LockError(seen.message)
+            if seen.status != "reached":
+                self.log.warning("%s", seen.message)
+            return self._resume(context, seen)
+
+    def _resume(self, context: Context, seen: LockEvent) -> dict[str, Any]:
+        until = seen.deadline or datetime.now(UTC)
+        with self.hook.codebeamer(say=self.log.info) as codebeamer:
+            lock = codebeamer.settings.lock
+            look = min(until - codebeamer.clock.now(), 2 * lock.ttl + lock.lock_delay)
+            patience = max(look, timedelta(0))
+            return self._acquire_or_defer(context, codebeamer, until, patience)
+
+    def _acquire_or_defer(
+        self,
+        context: Context,
+        codebeamer: Codebeamer,
+        until: datetime,
+        patience: timedelta | None,
+    ) -> dict[str, Any]:
+        try:
+            return self._acquire(context, codebeamer, patience)
+        except LockHeldError as error:
+            left = until - codebeamer.clock.now()
+            if left <= timedelta(0):
+                raise
+            self.log.info("%s Waiting in the triggerer.", error)
+            lock = codebeamer.settings.lock
+        raise TaskDeferred(
+            trigger=TrackerLockTrigger(
+                tracker_id=one_tracker(self.tracker_id),
+                codebeamer_conn_id=self.codebeamer_conn_id,
+                deadline=until.isoformat(),
+                poll_seconds=lock.poll.total_seconds(),
+                take_over=True,
+            ),
+            method_name="execute_complete",
+            timeout=left + 2 * lock.ttl,
+        )
+
+    def _acquire(
+        self, context: Context, codebeamer: Codebeamer, patience: timedelta | None
+    ) -> dict[str, Any]:
+        tracker_id = one_tracker(self.tracker_id)
+        self.heading_for(codebeamer, tracker_id)
+        owner = owner_of(context)
+        lock = codebeamer.engine.acquire(
+            tracker_id,
+            owner=owner,
+            reason=self.reason,
+            lease=self.lease,
+            wait_for=patience,
+            exclusive_role=self.exclusive_role or None,
+        )
+        return handle_of(owner, [lock])

@@ -1,0 +1,63 @@
+"""ReserveTrackerOperator: writes down that a lock is coming, and does nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_codebeamer.hooks.owner import owner_of
+from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
+from airflow_codebeamer.operators.handle import handle_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["ReserveTrackerOperator"]
+
+
+class ReserveTrackerOperator(CodebeamerOperator):
+    """Enter the run into the lock store, without touching the server.
+
+    As setup of the teardown that unlocks, it makes Airflow owe the release even
+    when the lock task dies half-way. Whether the tracker is free is the lock
+    task's business: a tracker that somebody else holds is no failure here.
+
+    :param tracker_id: the tracker's number.
+    :param reason: what for; shown to everybody who meets the lock.
+    :param lease: how long the record is kept for a lock task that never comes.
+    """
+
+    template_fields: Sequence[str] = ("tracker_id", "reason", "codebeamer_conn_id")
+
+    def __init__(
+        self,
+        *,
+        tracker_id: int | str | Sequence[int | str],
+        reason: str = "",
+        lease: timedelta | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tracker_id = tracker_id
+        self.reason = reason
+        self.lease = lease
+
+    def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
+        """Write the record; return its handle."""
+        tracker_id = one_tracker(self.tracker_id)
+        self.heading_for(codebeamer, tracker_id)
+        owner = owner_of(context)
+        lock = codebeamer.engine.reserve(
+            tracker_id, owner=owner, reason=self.reason, lease=self.lease
+        )
+        if not lock.is_mine:
+            self.log.info(
+                "Tracker %s is %s by %s: the lock task waits for it, or says so.",
+                tracker_id,
+                lock.state.value,
+                lock.owner.key,
+            )
+        return handle_of(owner, [lock])

@@ -1,0 +1,56 @@
+"""VerifyUnlockedOperator: the run is not well while it owes a restore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_codebeamer.errors import RestorePendingError
+from airflow_codebeamer.hooks.owner import is_owed
+from airflow_codebeamer.locking import LockState
+from airflow_codebeamer.operators.codebeamer import CodebeamerOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["VerifyUnlockedOperator"]
+
+
+class VerifyUnlockedOperator(CodebeamerOperator):
+    """Fail while a tracker that this run had is not given back.
+
+    Looks into the lock store only. As the last teardown, with
+    `on_failure_fail_dagrun=True`, it keeps a failed unlock from being hidden by
+    a run that otherwise went well.
+    """
+
+    template_fields: Sequence[str] = ("codebeamer_conn_id",)
+
+    def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
+        """Look for locks of this run; none is success.
+
+        Raises:
+            RestorePendingError: names what is still missing.
+        """
+        ti = context["ti"]
+        owed = [
+            lock
+            for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
+            if lock.state is not LockState.FREE
+            and is_owed(lock.owner.key, ti.dag_id, ti.run_id, ti.map_index)
+        ]
+        for lock in owed:
+            self.heading_for(codebeamer, lock.tracker_id)
+            self.log.error(
+                "Tracker %s is %s, owned by %s: its permissions are not back.",
+                lock.tracker_id,
+                lock.state.value,
+                lock.owner.key,
+            )
+        if owed:
+            missing = [f"{lock.owner.key} left it {lock.state.value}" for lock in owed]
+            raise RestorePendingError(owed[0].tracker_id, missing)
+        self.log.info("Nothing is owed: this run holds no lock.")
+        return {"owed": []}

@@ -1,0 +1,177 @@
+"""What Airflow asks a provider: the one place that lists our parts to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_codebeamer import __version__
+
+__all__ = ["get_provider_info"]
+
+_PACKAGE = "airflow_codebeamer"
+_NAME = "Codebeamer"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, as Airflow's schema wants it."""
+    return {
+        "package-name": "airflow-provider-codebeamer",
+        "name": _NAME,
+        "description": "Exclusive access to Codebeamer trackers for generators.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": _NAME,
+                "external-doc-url": "https://www.ptc.com/en/products/codebeamer",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": _modules("hooks.codebeamer"),
+        "operators": _modules(
+            "operators.generator",
+            "operators.lock",
+            "operators.recover",
+            "operators.reserve",
+            "operators.unlock",
+            "operators.verify",
+        ),
+        "sensors": _modules("sensors.lock"),
+        "triggers": _modules("triggers.lock"),
+        "connection-types": [
+            {
+                "connection-type": "codebeamer",
+                "hook-class-name": f"{_PACKAGE}.hooks.codebeamer.CodebeamerHook",
+                "hook-name": _NAME,
+                "ui-field-behaviour": _FIELD_BEHAVIOUR,
+                "conn-fields": _CONN_FIELDS,
+            }
+        ],
+        "notifications": [f"{_PACKAGE}.notifications.ReleaseLocksNotifier"],
+        "extra-links": [f"{_PACKAGE}.operators.codebeamer.TrackerLink"],
+        "plugins": [
+            {
+                "name": "codebeamer",
+                "plugin-class": f"{_PACKAGE}.plugins.plugin.CodebeamerPlugin",
+            }
+        ],
+        "cli": [f"{_PACKAGE}.cli.provider.get_commands"],
+        "config": {"codebeamer": _CONFIG},
+    }
+
+
+def _modules(*names: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "integration-name": _NAME,
+            "python-modules": [f"{_PACKAGE}.{name}" for name in names],
+        }
+    ]
+
+
+_FIELD_BEHAVIOUR = {
+    "hidden-fields": ["extra"],
+    "relabeling": {
+        "host": "Server address",
+        "schema": "Protocol or context path",
+    },
+    "placeholders": {
+        "host": "https://alm.example.com/cb",
+        "schema": "https",
+        "login": "the service account",
+    },
+}
+
+
+def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": schema}
+
+
+_TEXT = ["string", "null"]
+
+_CONN_FIELDS = {
+    "exclusive_role": _field(
+        "Exclusive role",
+        "Name or id of the role that keeps write access while a tracker is locked.",
+        type=_TEXT,
+    ),
+    "token": _field(
+        "Token",
+        "A bearer token instead of the password; the login is still needed.",
+        type=_TEXT,
+        format="password",
+    ),
+    "verify": _field(
+        "Verify TLS", "true, false, or the path of a CA bundle.", type=_TEXT
+    ),
+    "timeout_seconds": _field(
+        "Timeouts in seconds", "connect/read, by default 10/60.", type=_TEXT
+    ),
+    "requests_per_second": _field(
+        "Requests per second", "Our own pace, by default 3; off for none.", type=_TEXT
+    ),
+    "requests_per_minute": _field(
+        "Requests per minute", "Our own pace, by default 120; off for none.", type=_TEXT
+    ),
+    "connections": _field(
+        "Connections",
+        "Parallel connections at most.",
+        type=["integer", "null"],
+        minimum=1,
+        maximum=64,
+        default=8,
+    ),
+    "api": _field(
+        "API",
+        "Which API sets tracker permissions.",
+        type=_TEXT,
+        enum=["auto", "v3", "v1"],
+        default="auto",
+    ),
+}
+
+
+def _seconds(description: str, default: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": None,
+        "default": default,
+    }
+
+
+_CONFIG = {
+    "description": "Locks on Codebeamer trackers.",
+    "options": {
+        "lock_store": {
+            "description": (
+                "Where locks are kept: an SQLAlchemy address (SQLite, PostgreSQL). "
+                "An Airflow connection codebeamer_lock_store goes before it; without "
+                "both it is codebeamer_locks.db in AIRFLOW_HOME, which serves one "
+                "machine only."
+            ),
+            "version_added": "0.1.0",
+            "type": "string",
+            "sensitive": True,
+            "example": "postgresql://user:password@db.example.com/locks",
+            "default": "",
+        },
+        "bridge_seconds": _seconds(
+            "How long a lock is kept between two tasks of a run.", "1800"
+        ),
+        "ttl_seconds": _seconds(
+            "How long a lock outlives its last beat while a task works.", "60"
+        ),
+        "beat_seconds": _seconds("How often a working task renews its lock.", "15"),
+        "lock_delay_seconds": _seconds(
+            "How long an unanswered request may still take effect.", "15"
+        ),
+        "margin_seconds": _seconds(
+            "How long before its lease ends a holder stops writing.", "15"
+        ),
+        "poll_seconds": _seconds("How often a waiting task looks.", "5"),
+        "settle_seconds": _seconds(
+            "How long to wait between taking rights away and relying on it.", "0"
+        ),
+    },
+}

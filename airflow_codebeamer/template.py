@@ -1,0 +1,302 @@
+"""The wiring that no failure escapes: a whole DAG, or around tasks of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TaskGroup
+from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]
+    AsyncCallback,
+    DeadlineAlert,
+    DeadlineReference,
+)
+
+from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.hooks import CodebeamerHook
+from airflow_codebeamer.notifications import ReleaseLocksNotifier
+from airflow_codebeamer.operators import (
+    LockTrackerOperator,
+    ReserveTrackerOperator,
+    RunGeneratorOperator,
+    UnlockTrackerOperator,
+    VerifyUnlockedOperator,
+)
+
+__all__ = ["exclusive_tracker", "generator_dag"]
+
+#: Unlocking outlasts an API server or a Codebeamer that restarts.
+_UNLOCK_RETRIES = 8
+_VERIFY_RETRIES = 2
+
+
+class _TestableDag(DAG):
+    """A DAG whose deadline does not break `dag.test()` and `airflow dags test`.
+
+    Airflow 3.3 looks a deserialized deadline up as if it were a row's id, so a
+    test run of any DAG with a deadline ends in an error when it succeeds. No
+    deadline can fire in a test run anyway.
+    """
+
+    def test(self, *args: Any, **kwargs: Any) -> Any:
+        deadline, self.deadline = self.deadline, None
+        try:
+            return super().test(*args, **kwargs)
+        finally:
+            self.deadline = deadline
+
+
+def generator_dag(
+    dag_id: str,
+    *,
+    generator: str | Callable[..., Any],
+    tracker_id: int | None = None,
+    generator_args: Mapping[str, Any] | None = None,
+    reason: str = "",
+    schedule: Any = None,
+    codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
+    exclusive_role: str | None = None,
+    lease: timedelta = timedelta(minutes=30),
+    wait_for: timedelta | None = timedelta(minutes=10),
+    retries: int = 1,
+    retry_delay: timedelta = timedelta(seconds=30),
+    deadline: timedelta | None = timedelta(hours=12),
+    **dag_args: Any,
+) -> DAG:
+    """Return a DAG that fills a tracker under its exclusive lock.
+
+    `plan >> reserve >> lock >> generate >> unlock >> verify`, the last two as
+    teardowns of `reserve`. A plan with nothing to do skips the rest. Whatever
+    fails, and wherever, the tracker is given back: by the teardown, by a
+    callback of task, DAG or deadline, or by the janitor DAG.
+
+    Tracker, generator, arguments and reason are the fields of the form of an
+    on-demand run; what is given here is what the form begins with.
+
+    :param dag_id: the DAG's id.
+    :param generator: "package.module:name", the name of an entry point, or a
+        callable (which then has no field in the form).
+    :param tracker_id: the tracker; without it every run has to say one.
+    :param generator_args: the generator's arguments, as JSON would have them.
+    :param reason: what for; shown to everybody who meets the lock.
+    :param schedule: as of a DAG; needs `tracker_id`.
+    :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
+    :param exclusive_role: the role that keeps write access; the connection's
+        extra if not given.
+    :param lease: how long the lock is kept between two tasks of the run.
+    :param wait_for: how long to wait for somebody else's lock; None does not.
+    :param retries: of plan, lock and generate.
+    :param retry_delay: between two tries of every task.
+    :param deadline: a run that is not over by then, counted from when it was
+        queued, is taken for dead and loses its lock; needs a triggerer. None
+        leaves that to lease and janitor.
+    :param dag_args: whatever else `DAG` takes.
+
+    Raises:
+        ConfigurationError: a schedule without a tracker.
+    """
+    if schedule is not None and tracker_id is None:
+        raise ConfigurationError(
+            "tracker_id", f"say the tracker: the DAG {dag_id} has a schedule"
+        )
+    notifier = ReleaseLocksNotifier(codebeamer_conn_id=codebeamer_conn_id)
+    form = _form(tracker_id, generator, generator_args, reason)
+    with _TestableDag(
+        dag_id=dag_id,
+        schedule=schedule,
+        params={**form, **dag_args.pop("params", {})},
+        catchup=dag_args.pop("catchup", False),
+        tags=dag_args.pop("tags", {"codebeamer"}),
+        default_args={
+            "codebeamer_conn_id": codebeamer_conn_id,
+            "retries": retries,
+            "retry_delay": retry_delay,
+            **dag_args.pop("default_args", {}),
+        },
+        on_failure_callback=[notifier, *_listed(dag_args, "on_failure_callback")],
+        deadline=_deadline(deadline, codebeamer_conn_id),
+        **dag_args,
+    ) as dag:
+        work: dict[str, Any] = {
+            "generator": generator if callable(generator) else "{{ params.generator }}",
+            "generator_args": "{{ params.arguments | tojson }}",
+            "tracker_id": "{{ params.tracker_id }}",
+        }
+        plan = RunGeneratorOperator(task_id="plan", mode="plan", **work)
+        generate = RunGeneratorOperator(
+            task_id="generate",
+            wait_for=wait_for,
+            on_failure_callback=notifier,
+            **work,
+        )
+        reserve, lock, unlock, verify = _frame(
+            notifier,
+            tracker_id="{{ params.tracker_id }}",
+            reason="{{ params.reason }}",
+            exclusive_role=exclusive_role,
+            lease=lease,
+            wait_for=wait_for,
+        )
+        plan >> reserve >> lock >> generate >> unlock >> verify
+    return dag
+
+
+@contextmanager
+def exclusive_tracker(
+    tracker_id: int | str,
+    *,
+    group_id: str = "exclusive_tracker",
+    codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
+    exclusive_role: str | None = None,
+    reason: str = "",
+    lease: timedelta = timedelta(minutes=30),
+    wait_for: timedelta | None = timedelta(minutes=10),
+) -> Iterator[LockTrackerOperator]:
+    """Put the tasks of a `with` block between lock and unlock of a tracker.
+
+        with exclusive_tracker(2001, reason="import"):
+            first() >> second()
+
+    The block becomes a task group with `reserve` and `lock` in front of its
+    first tasks, `unlock` and `verify` behind its last ones. Also give the DAG
+    `on_failure_callback=release_locks`: some failures reach no task.
+
+    Not promised: that your tasks renew the lease. Make it longer than they
+    take, or let them be `RunGeneratorOperator`, which renews it.
+
+    :param tracker_id: the tracker's number, or a template of it.
+    :param group_id: the id of the task group.
+    :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
+    :param exclusive_role: the role that keeps write access; the connection's
+        extra if not given.
+    :param reason: what for; shown to everybody who meets the lock.
+    :param lease: how long the lock is kept without being renewed.
+    :param wait_for: how long to wait for somebody else's lock; None does not.
+    """
+    notifier = ReleaseLocksNotifier(codebeamer_conn_id=codebeamer_conn_id)
+    ours = {"codebeamer_conn_id": codebeamer_conn_id}
+    with TaskGroup(group_id, default_args=ours) as group:  # type: ignore[arg-type]
+        reserve, lock, unlock, verify = _frame(
+            notifier,
+            tracker_id=tracker_id,
+            reason=reason,
+            exclusive_role=exclusive_role,
+            lease=lease,
+            wait_for=wait_for,
+        )
+        yield lock
+        frame = {reserve.task_id, lock.task_id, unlock.task_id, verify.task_id}
+        tasks = [one for one in group.iter_tasks() if one.task_id not in frame]
+        inside = {task.task_id for task in tasks}
+        reserve >> lock
+        for task in tasks:
+            if not task.upstream_task_ids & inside:
+                lock >> task
+            if not task.downstream_task_ids & inside:
+                task >> unlock
+        if not tasks:
+            lock >> unlock
+        unlock >> verify
+
+
+def _frame(
+    notifier: ReleaseLocksNotifier,
+    *,
+    tracker_id: int | str,
+    reason: str,
+    exclusive_role: str | None,
+    lease: timedelta,
+    wait_for: timedelta | None,
+) -> tuple[
+    ReserveTrackerOperator,
+    LockTrackerOperator,
+    UnlockTrackerOperator,
+    VerifyUnlockedOperator,
+]:
+    """Return the four tasks around the work; both teardowns belong to `reserve`.
+
+    `reserve` is the setup because it has no side effect: a lock task that dies
+    half-way is owed a release as well. Only `verify` may fail the run, else a
+    failed generator would be hidden behind a teardown that went well.
+    """
+    reserve = ReserveTrackerOperator(
+        task_id="reserve", tracker_id=tracker_id, reason=reason, lease=lease
+    )
+    lock = LockTrackerOperator(
+        task_id="lock",
+        tracker_id=tracker_id,
+        exclusive_role=exclusive_role,
+        reason=reason,
+        lease=lease,
+        wait_for=wait_for,
+        on_failure_callback=notifier,
+    )
+    unlock = UnlockTrackerOperator(
+        task_id="unlock", retries=_UNLOCK_RETRIES, on_failure_callback=notifier
+    )
+    verify = VerifyUnlockedOperator(task_id="verify", retries=_VERIFY_RETRIES)
+    unlock.as_teardown(setups=reserve)
+    verify.as_teardown(setups=reserve, on_failure_fail_dagrun=True)
+    return reserve, lock, unlock, verify
+
+
+def _form(
+    tracker_id: int | None,
+    generator: str | Callable[..., Any],
+    generator_args: Mapping[str, Any] | None,
+    reason: str,
+) -> dict[str, Param]:
+    form = {
+        # Not required by the form: for a Param without a default `dag.test()` of a
+        # run that fails ends in an error. The plan task refuses a missing tracker.
+        "tracker_id": Param(
+            tracker_id,
+            type=["integer", "null"],
+            minimum=1,
+            title="Tracker",
+            description="Number of the tracker to fill; it is locked meanwhile.",
+        ),
+        "arguments": Param(
+            dict(generator_args or {}),
+            type="object",
+            title="Arguments",
+            description="What the generator is given, one JSON object.",
+        ),
+        "reason": Param(
+            reason,
+            type=["string", "null"],
+            maxLength=500,
+            title="Reason",
+            description="Shown to everybody who meets the lock.",
+        ),
+    }
+    if not callable(generator):
+        form["generator"] = Param(
+            generator,
+            type="string",
+            minLength=1,
+            title="Generator",
+            description='"package.module:function", or the name of an entry point.',
+        )
+    return form
+
+
+def _deadline(span: timedelta | None, conn_id: str) -> DeadlineAlert | None:
+    if span is None:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=span,
+        callback=AsyncCallback(
+            ReleaseLocksNotifier, kwargs={"codebeamer_conn_id": conn_id}
+        ),
+    )
+
+
+def _listed(args: dict[str, Any], name: str) -> list[Any]:
+    found = args.pop(name, None)
+    if found is None:
+        return []
+    return list(found) if isinstance(found, list | tuple) else [found]

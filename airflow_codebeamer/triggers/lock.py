@@ -1,0 +1,178 @@
+"""TrackerLockTrigger: waits for a tracker without a worker, never blocks the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from airflow_codebeamer.clock import SystemClock
+from airflow_codebeamer.errors import CodebeamerError, DatabaseError, Retry
+from airflow_codebeamer.hooks import CodebeamerHook
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking import Lock, LockState
+from airflow_codebeamer.triggers.events import LockEvent
+from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = ["TrackerLockTrigger", "WantedState", "deadline_in", "is_reached"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+WantedState = Literal["free", "held"]
+
+#: So many looks in a row may fail on the store before the wait is given up.
+_PATIENCE = 3
+
+
+def is_reached(lock: Lock | None, state: WantedState) -> bool:
+    """Say whether a lock, as the store has it, is in the wanted state.
+
+    `free`: nobody has the tracker and its permissions are back. `held`: a lock
+    is in force, verified on the server; one that is being taken does not count.
+    """
+    if state == "held":
+        return lock is not None and lock.state is LockState.HELD
+    return lock is None or lock.state is LockState.FREE
+
+
+class TrackerLockTrigger(BaseTrigger):
+    """Look at a tracker's lock in the store until it is free, or held.
+
+    Only looks: it takes and releases nothing, whatever becomes of it. A restarted
+    triggerer goes on with the same deadline.
+
+    :param tracker_id: the tracker.
+    :param state: `free` or `held`.
+    :param codebeamer_conn_id: the connection of the server.
+    :param deadline: when to give up, ISO 8601 with offset; None waits for ever.
+    :param poll_seconds: time between two looks.
+    :param take_over: end the wait for `free` also when the holder's lease is over,
+        since whoever acquires then may restore and take the tracker.
+    """
+
+    def __init__(
+        self,
+        tracker_id: int,
+        state: WantedState = "free",
+        codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
+        deadline: str | None = None,
+        poll_seconds: float = 5.0,
+        take_over: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tracker_id = tracker_id
+        self.state = state
+        self.codebeamer_conn_id = codebeamer_conn_id
+        self.deadline = deadline
+        self.poll_seconds = poll_seconds
+        self.take_over = take_over
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of this class and arguments that JSON can carry."""
+        return (
+            "airflow_codebeamer.triggers.lock.TrackerLockTrigger",
+            {
+                "tracker_id": self.tracker_id,
+                "state": self.state,
+                "codebeamer_conn_id": self.codebeamer_conn_id,
+                "deadline": self.deadline,
+                "poll_seconds": self.poll_seconds,
+                "take_over": self.take_over,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event: reached, timeout or error."""
+        event = await self._wait()
+        yield TriggerEvent(event.payload())  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> LockEvent:
+        hook = CodebeamerHook(self.codebeamer_conn_id)
+        try:
+            codebeamer = await _in_thread(hook.codebeamer)()
+        except Exception as error:
+            return self._failed(error)
+        try:
+            return await self._poll(codebeamer)
+        except Exception as error:
+            return self._failed(error)
+        finally:
+            await _in_thread(codebeamer.close)()
+
+    async def _poll(self, codebeamer: Codebeamer) -> LockEvent:
+        look = _in_thread(self._look)
+        failures = 0
+        while True:
+            try:
+                event = await look(codebeamer)
+            except DatabaseError as error:
+                failures += 1
+                if error.retry is Retry.NEVER or failures >= _PATIENCE:
+                    raise
+                event = None
+            else:
+                failures = 0
+            if event is not None:
+                return event
+            await asyncio.sleep(self.poll_seconds)
+
+    def _look(self, codebeamer: Codebeamer) -> LockEvent | None:
+        settings = codebeamer.settings
+        lock = codebeamer.status.find(settings.server.base, TrackerId(self.tracker_id))
+        now = SystemClock().now()
+        if is_reached(lock, self.state):
+            return self._event("reached")
+        ends = lock.lease_until if lock is not None else None
+        if self.take_over and ends and ends + settings.lock.lock_delay <= now:
+            return self._event("reached", "the lease of the holder is over")
+        if self.deadline and datetime.fromisoformat(self.deadline) <= now:
+            holder = lock.owner.key if lock is not None and lock.owner else "nobody"
+            return self._event(
+                "timeout",
+                f"Tracker {self.tracker_id} is not {self.state} in time; "
+                f"its holder is {holder}.",
+            )
+        return None
+
+    def _failed(self, error: Exception) -> LockEvent:
+        if isinstance(error, CodebeamerError):
+            message, retry = str(error), error.retry is not Retry.NEVER
+        else:
+            message, retry = f"{type(error).__name__}: {error}", True
+        return LockEvent(
+            status="error",
+            tracker_id=self.tracker_id,
+            message=message,
+            retry=retry,
+            deadline=_moment(self.deadline),
+        )
+
+    def _event(
+        self, status: Literal["reached", "timeout"], message: str = ""
+    ) -> LockEvent:
+        return LockEvent(
+            status=status,
+            tracker_id=self.tracker_id,
+            message=message,
+            deadline=_moment(self.deadline),
+        )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _in_thread(function: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run it in a thread of its own, so that one slow store stops no other trigger."""
+    return sync_to_async(function, thread_sensitive=False)
+
+
+def deadline_in(span: timedelta | None) -> str | None:
+    """Return the absolute deadline of a wait that begins now, as kwargs carry it."""
+    if span is None:
+        return None
+    return (SystemClock().now() + span).isoformat()

@@ -1,0 +1,120 @@
+"""The hook: settings from Airflow's places, and what the test button says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk.log import redact
+
+from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.hooks import CodebeamerHook
+
+
+def test_nothing_is_read_in_the_constructor() -> None:
+    hook = CodebeamerHook("there_is_no_such_connection")
+    with pytest.raises(ConfigurationError, match="create it, of the type Codebeamer"):
+        _ = hook.settings
+
+
+def test_connection_of_another_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CB", "postgres://a:b@db/x")
+    with pytest.raises(ConfigurationError, match="make it codebeamer"):
+        _ = CodebeamerHook("cb").settings
+
+
+def test_lock_store_by_connection_configuration_and_default(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store() -> str:
+        return CodebeamerHook().settings.store.url.get_secret_value()
+
+    uri = "postgres://locks:store-secret-9@db:5433/locks"
+    monkeypatch.setenv("AIRFLOW_CONN_CODEBEAMER_LOCK_STORE", uri)
+    assert store() == "postgresql://locks:store-secret-9@db:5433/locks"
+    monkeypatch.delenv("AIRFLOW_CONN_CODEBEAMER_LOCK_STORE")
+    assert store() == here.store
+    monkeypatch.delenv("AIRFLOW__CODEBEAMER__LOCK_STORE")
+    monkeypatch.setenv("AIRFLOW_HOME", "/srv/airflow")
+    assert store() == "sqlite:////srv/airflow/codebeamer_locks.db"
+
+
+def test_timing_from_the_configuration(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__POLL_SECONDS", "7.5")
+    assert CodebeamerHook().settings.lock.poll.total_seconds() == 7.5
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__POLL_SECONDS", "often")
+    with pytest.raises(ConfigurationError, match="number of seconds"):
+        _ = CodebeamerHook().settings
+
+
+def test_button_with_nothing_missing(here: Any) -> None:
+    good, sentence = CodebeamerHook().test_connection()
+    assert good, sentence
+    assert sentence == (
+        f"Connected to {here.server.url} as generator; the role Generator keeps "
+        "write access while a tracker is locked, as in the project Brake System; "
+        "nothing is missing."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"exclusive_role": ""}, "missing: the extra exclusive_role"),
+        ({"exclusive_role": "Robot"}, "membership of generator in the role Robot"),
+        ({"requests_per_second": "fast"}, "say a number above 0"),
+    ],
+)
+def test_button_says_what_is_missing(
+    here: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], said: str
+) -> None:
+    text = here.connection(**change)
+    monkeypatch.setenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT", text)
+    good, sentence = CodebeamerHook().test_connection()
+    assert not good
+    assert said in sentence
+    assert "\n" not in sentence
+
+
+def test_button_with_a_wrong_password(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = json.loads(here.connection()) | {"password": "wrong-secret-8"}
+    monkeypatch.setenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT", json.dumps(wrong))
+    good, sentence = CodebeamerHook().test_connection()
+    assert not good
+    assert "wrong-secret-8" not in sentence
+
+
+def test_button_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = {"host": "http://127.0.0.1:9/cb", "login": "a", "password": "b"}
+    text = json.dumps({"conn_type": "codebeamer", **nobody})
+    monkeypatch.setenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT", text)
+    good, sentence = CodebeamerHook().test_connection()
+    assert not good
+    assert "127.0.0.1:9" in sentence
+
+
+def test_button_with_a_store_that_cannot_be(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__LOCK_STORE", "sqlite:////nowhere/x.db")
+    good, sentence = CodebeamerHook().test_connection()
+    assert not good
+    assert "missing: a usable lock store (" in sentence
+
+
+def test_derived_credentials_are_masked(here: Any) -> None:
+    _ = CodebeamerHook().settings
+    header = "Basic Z2VuZXJhdG9yOmdlbmVyYXRvci1zZWNyZXQtN2MxZg=="
+    assert redact(f"sent {header}") == "sent Basic ***"
+
+
+def test_get_conn_is_a_client(here: Any) -> None:
+    with CodebeamerHook().get_conn() as client:
+        user = client.users.find_user("generator")
+    assert user is not None
+    assert user.name == "generator"

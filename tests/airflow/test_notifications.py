@@ -1,0 +1,144 @@
+"""Release by callback: from every context, as often as it likes, never raising."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator
+from airflow.triggers.callback import CallbackTrigger
+
+from airflow_codebeamer.emulator import DEMO_TRACKER_ID
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking import Owner
+from airflow_codebeamer.notifications import ReleaseLocksNotifier, release_locks
+from airflow_codebeamer.operators import UnlockTrackerOperator
+from airflow_codebeamer.template import generator_dag
+from airflow_codebeamer.wiring import Codebeamer
+
+TRACKER = TrackerId(DEMO_TRACKER_ID)
+TASK = SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)
+#: What Airflow gives to a callback of a task, a DAG with and without its last
+#: task, and a deadline.
+CONTEXTS: dict[str, dict[str, Any]] = {
+    "task": {"ti": TASK, "exception": RuntimeError("generator")},
+    "task, out of process": {"ti": TASK},
+    "dag": {"ti": TASK, "reason": "task_failure"},
+    "dag alone": {
+        "dag": DAG("fill", schedule=None),
+        "run_id": "manual/1",
+        "reason": "all_tasks_deadlocked",
+    },
+    "deadline": {
+        "dag_run": {"dag_id": "fill", "dag_run_id": "manual/1"},
+        "deadline": {"id": "x"},
+    },
+}
+
+
+@pytest.fixture
+def held(here: Any, elsewhere: Codebeamer) -> Any:
+    """Return the site, its tracker locked by the run that the contexts name."""
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("fill/manual/1"))
+    assert here.owners() == {TRACKER: "fill/manual/1"}
+    return here
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_releases_from_every_context(held: Any, name: str) -> None:
+    ReleaseLocksNotifier()(dict(CONTEXTS[name]))
+    assert held.owners() == {}
+
+
+def test_as_awaited_by_the_triggerer(held: Any) -> None:
+    async def deadline() -> None:
+        await ReleaseLocksNotifier(
+            codebeamer_conn_id="codebeamer_default", context=CONTEXTS["deadline"]
+        )
+
+    asyncio.run(deadline())
+    assert held.owners() == {}
+
+
+def test_function_uses_the_connections_of_the_dag(
+    held: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", held.connection())
+    monkeypatch.delenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT")
+    with DAG("fill", schedule=None) as dag:
+        for conn_id in ("other", "{{ var.value.x }}"):
+            UnlockTrackerOperator(
+                task_id=f"unlock_{len(dag.tasks)}", codebeamer_conn_id=conn_id
+            )
+        BaseOperator(task_id="of_another_kind")
+    release_locks({"dag": dag, "run_id": "manual/1", "reason": "task_failure"})
+    assert held.owners() == {}
+
+
+def test_second_and_third_release_send_nothing(held: Any) -> None:
+    release_locks(dict(CONTEXTS["task"]))
+    held.server.clear_calls()
+    for name in ("task", "dag", "deadline"):
+        release_locks(dict(CONTEXTS[name]))
+    assert held.server.calls() == []
+
+
+@pytest.mark.parametrize(
+    "ti",
+    [
+        SimpleNamespace(dag_id="fill", run_id="manual/10", map_index=-1),
+        SimpleNamespace(dag_id="fil", run_id="l/manual/1", map_index=-1),
+        SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=3),
+    ],
+)
+def test_leaves_the_locks_of_others(held: Any, ti: Any) -> None:
+    ReleaseLocksNotifier()({"ti": ti, "exception": RuntimeError()})
+    assert held.owners() == {TRACKER: "fill/manual/1"}
+
+
+def test_mapped_task_releases_its_own_and_the_dag_all(
+    here: Any, elsewhere: Codebeamer
+) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("fill/manual/1[2]"))
+    ReleaseLocksNotifier()({"ti": SimpleNamespace(**vars(TASK) | {"map_index": 1})})
+    assert here.owners() != {}
+    ReleaseLocksNotifier()(dict(CONTEXTS["dag alone"]))
+    assert here.owners() == {}
+
+
+def test_never_raises_and_says_who_goes_on(
+    held: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    held.server.add_fault({"kind": "delay", "seconds": 3})
+    began = time.monotonic()
+    ReleaseLocksNotifier(limit=timedelta(seconds=0.5))(dict(CONTEXTS["task"]))
+    assert time.monotonic() - began < 2
+    assert "not all back after" in caplog.text
+    held.server.clear_faults()
+    release_locks({})
+    assert "No run in the callback's context" in caplog.text
+    monkeypatch.delenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT")
+    release_locks(dict(CONTEXTS["task"]))
+    assert "create it, of the type Codebeamer" in caplog.text
+
+
+def test_as_the_triggerer_runs_a_missed_deadline(held: Any) -> None:
+    """Through Airflow's own trigger for callbacks, from the serialized form."""
+    alert = generator_dag("fill", generator="a:b").deadline[0]
+    given = alert.callback.serialize()
+    trigger = CallbackTrigger(
+        callback_path=given["path"],
+        callback_kwargs={**given["kwargs"], "context": CONTEXTS["deadline"]},
+    )
+
+    async def run() -> list[Any]:
+        return [event.payload["state"] async for event in trigger.run()]
+
+    assert asyncio.run(run()) == ["running", "success"]
+    assert held.owners() == {}

@@ -1,0 +1,303 @@
+"""The operators one by one, where a whole run would hide what each does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from airflow_codebeamer.emulator import DEMO_TRACKER_ID
+from airflow_codebeamer.errors import (
+    ConfigurationError,
+    GeneratorFailedError,
+    LockHeldError,
+    RestorePendingError,
+)
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking import Owner
+from airflow_codebeamer.operators import (
+    LockTrackerOperator,
+    RecoverLocksOperator,
+    ReserveTrackerOperator,
+    RunGeneratorOperator,
+    UnlockTrackerOperator,
+    VerifyUnlockedOperator,
+)
+from airflow_codebeamer.operators.codebeamer import json_of, one_tracker
+from airflow_codebeamer.operators.handle import read_handle
+from airflow_codebeamer.triggers import LockEvent
+from airflow_codebeamer.wiring import Codebeamer
+
+TRACKER = TrackerId(DEMO_TRACKER_ID)
+RUN = "fill/manual/1"
+CONTEXT: Any = {"ti": SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)}
+
+
+def items() -> Iterator[dict[str, Any]]:
+    for number in range(5):
+        yield {"key": f"k{number}", "name": f"Item {number}"}
+
+
+def lock(**arguments: Any) -> LockTrackerOperator:
+    return LockTrackerOperator(task_id="lock", tracker_id=TRACKER, **arguments)
+
+
+def unlock(**arguments: Any) -> UnlockTrackerOperator:
+    return UnlockTrackerOperator(task_id="unlock", **arguments)
+
+
+@pytest.mark.parametrize("value", [7, "7", [7], ["7"], "[7]", (7,)])
+def test_one_tracker_in_every_form(value: Any) -> None:
+    assert one_tracker(value) == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ([7, 8], "one lock covers one tracker"),
+        ("[7, 8]", "one lock covers one tracker"),
+        ([], "0 trackers"),
+        ("SYSREQ", "tracker's number"),
+        (None, "tracker's number"),
+        (True, "tracker's number"),
+        (0, "tracker's number"),
+        (7.5, "tracker's number"),
+    ],
+)
+def test_what_is_not_one_tracker(value: Any, advice: str) -> None:
+    with pytest.raises(ConfigurationError, match=advice):
+        one_tracker(value)
+
+
+def test_rendered_values() -> None:
+    assert json_of('{"a": 1}') == {"a": 1}
+    assert json_of("{'a': None}") == {"a": None}
+    assert json_of("{oops") == "{oops"
+    assert json_of("word") == "word"
+
+
+@pytest.mark.parametrize("value", ["", "x", 3, {}, {"owner": "a"}, {"locks": [1]}])
+def test_what_is_no_handle(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="unchanged"):
+        read_handle(value)
+
+
+def test_parameters_that_are_wrong_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="role_permissions"):
+        lock(strategy="item_locks")
+    with pytest.raises(ConfigurationError, match="apply or plan"):
+        RunGeneratorOperator(task_id="g", generator="a:b", mode="destroy")
+
+
+def test_second_try_gets_the_same_lock(here: Any) -> None:
+    first, second = lock().execute(CONTEXT), lock().execute(CONTEXT)
+    assert first["owner"] == second["owner"] == RUN
+    assert first["locks"][0]["lock"]["epoch"] == second["locks"][0]["lock"]["epoch"]
+    assert here.owners() == {TRACKER: RUN}
+
+
+def test_mapped_tasks_are_other_owners(here: Any) -> None:
+    ti = SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=4)
+    lock().execute({"ti": ti})
+    assert here.owners() == {TRACKER: f"{RUN}[4]"}
+    with pytest.raises(LockHeldError):
+        lock().execute(CONTEXT)
+
+
+def test_reserve_touches_no_server(here: Any, elsewhere: Codebeamer) -> None:
+    reserve = ReserveTrackerOperator(task_id="reserve", tracker_id=TRACKER)
+    assert reserve.execute(CONTEXT)["locks"][0]["state"] == "granted"
+    assert here.server.calls() == []
+    unlock().execute(CONTEXT)
+    assert here.server.calls() == []
+    assert here.owners() == {}
+    elsewhere.engine.reserve(TRACKER, owner=Owner.here("alice"), reason="")
+    waiting = reserve.execute(CONTEXT)
+    assert waiting["locks"] == [
+        {"lock": None, "tracker_id": TRACKER, "state": "waiting"}
+    ]
+    assert waiting["deadline"] is None
+    unlock().execute(CONTEXT)
+    assert here.owners() == {TRACKER: "alice"}
+
+
+def test_no_retry_where_it_cannot_help(here: Any) -> None:
+    with pytest.raises(AirflowFailException, match="there is no role Robot"):
+        lock(exclusive_role="Robot").execute(CONTEXT)
+    missing = LockTrackerOperator(task_id="lock", tracker_id=999)
+    with pytest.raises(AirflowFailException, match="does not exist"):
+        missing.execute(CONTEXT)
+
+
+def test_deferring_keeps_its_deadline(here: Any, elsewhere: Codebeamer) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    waiting = lock(deferrable=True, wait_for=timedelta(seconds=30))
+    with pytest.raises(TaskDeferred) as caught:
+        waiting.execute(CONTEXT)
+    deadline = caught.value.trigger.serialize()[1]["deadline"]
+    again = LockEvent(status="error", tracker_id=TRACKER, retry=True, deadline=deadline)
+    elsewhere.engine.release(TRACKER, owner_key="alice")
+    handle = waiting.execute_complete(CONTEXT, again.payload())
+    assert handle["locks"][0]["state"] == "held"
+
+
+def test_deferred_lock_takes_a_dead_holders_place(
+    here: Any, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = {"ttl": 2, "bridge": 2, "beat": 0.2, "margin": 0.2, "lock_delay": 0.2}
+    for name, seconds in short.items():
+        option = f"AIRFLOW__CODEBEAMER__{name.upper()}_SECONDS"
+        monkeypatch.setenv(option, str(seconds))
+    spans = {name: timedelta(seconds=seconds) for name, seconds in short.items()}
+    with Codebeamer(site.settings(**spans)) as dying:
+        dying.engine.acquire(TRACKER, owner=Owner.here("dead/run"))
+    time.sleep(2.4)
+    seen = LockEvent(
+        status="reached",
+        tracker_id=TRACKER,
+        deadline=datetime.now(UTC) + timedelta(seconds=30),
+    )
+    waiting = lock(deferrable=True, wait_for=timedelta(seconds=60))
+    handle = waiting.execute_complete(CONTEXT, seen.payload())
+    assert handle["owner"] == RUN
+    assert here.owners() == {TRACKER: RUN}
+
+
+def test_deferred_lock_that_came_too_late(here: Any, elsewhere: Codebeamer) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    waiting = lock(deferrable=True, wait_for=timedelta(seconds=30))
+    over = LockEvent(
+        status="timeout", tracker_id=TRACKER, deadline=datetime.now(UTC)
+    ).payload()
+    with pytest.raises(LockHeldError, match="locked by alice"):
+        waiting.execute_complete(CONTEXT, over)
+    with pytest.raises(AirflowFailException, match="no such extra"):
+        waiting.execute_complete(
+            CONTEXT,
+            LockEvent(
+                status="error", tracker_id=TRACKER, message="there is no such extra"
+            ).payload(),
+        )
+
+
+def test_killed_generator_stops_and_releases_nothing(here: Any) -> None:
+    handle = lock().execute(CONTEXT)
+    before = here.server.items(TRACKER)
+
+    def killing() -> Iterator[dict[str, Any]]:
+        generate.on_kill()
+        yield from items()
+
+    generate = RunGeneratorOperator(task_id="g", generator=killing, lock=handle)
+    with pytest.raises(GeneratorFailedError, match="told to stop"):
+        generate.execute(CONTEXT)
+    assert here.server.items(TRACKER) == before
+    assert here.owners() == {TRACKER: RUN}
+
+
+def test_retry_takes_a_restored_lock_again(here: Any) -> None:
+    handle = lock(reason="nightly").execute(CONTEXT)
+    unlock().execute(CONTEXT)
+    assert here.owners() == {}
+    generate = RunGeneratorOperator(task_id="g", generator=items, lock=handle)
+    assert generate.execute(CONTEXT)["created"] == 5
+    assert here.owners() == {TRACKER: RUN}
+
+
+def test_retry_that_finds_somebody_else(here: Any, elsewhere: Codebeamer) -> None:
+    handle = lock().execute(CONTEXT)
+    unlock().execute(CONTEXT)
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    generate = RunGeneratorOperator(task_id="g", generator=items, lock=handle)
+    with pytest.raises(LockHeldError, match="locked by alice"):
+        generate.execute(CONTEXT)
+
+
+def test_arguments_that_are_no_object(here: Any) -> None:
+    generate = RunGeneratorOperator(
+        task_id="g",
+        generator=items,
+        generator_args="[1]",
+        tracker_id=TRACKER,
+        mode="plan",
+    )
+    with pytest.raises(AirflowFailException, match="JSON object"):
+        generate.execute(CONTEXT)
+
+
+def test_plan_does_not_skip_what_the_run_still_holds(here: Any) -> None:
+    """A cleared run: everything is there, and so is the lock of its first try."""
+    handle = lock().execute(CONTEXT)
+    RunGeneratorOperator(task_id="g", generator=items, lock=handle).execute(CONTEXT)
+    plan = RunGeneratorOperator(
+        task_id="p", generator=items, tracker_id=TRACKER, mode="plan"
+    )
+    summary = plan.execute(CONTEXT)
+    assert summary["is_empty"] is True
+    assert here.owners() == {TRACKER: RUN}
+
+
+def test_unlock_twice(here: Any) -> None:
+    handle = lock().execute(CONTEXT)
+    first = unlock(lock=handle).execute(CONTEXT)
+    here.server.clear_calls()
+    second = unlock(lock=str(handle)).execute(CONTEXT)
+    assert len(first["released"]) == 1
+    assert second == {"owner": RUN, "released": []}
+    assert here.server.calls() == []
+
+
+def test_pending_restore_fails_unlock_and_verify(here: Any) -> None:
+    before = here.server.permissions(TRACKER)
+    lock().execute(CONTEXT)
+    locked = here.server.permissions(TRACKER)
+    refuse = {"kind": "status", "status": 403, "method": "PUT", "times": 1}
+    here.server.add_fault(refuse)
+    with pytest.raises(RestorePendingError):
+        unlock().execute(CONTEXT)
+    verify = VerifyUnlockedOperator(task_id="verify")
+    with pytest.raises(RestorePendingError, match=f"{RUN} left it restoring"):
+        verify.execute(CONTEXT)
+    assert here.server.permissions(TRACKER) == locked != before
+    unlock().execute(CONTEXT)
+    assert verify.execute(CONTEXT) == {"owed": []}
+    assert here.server.permissions(TRACKER) == before
+
+
+def test_verify_looks_at_its_own_run_only(here: Any, elsewhere: Codebeamer) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("fill/manual/10"))
+    verify = VerifyUnlockedOperator(task_id="verify")
+    assert verify.execute(CONTEXT) == {"owed": []}
+
+
+def test_janitor_leaves_the_living_and_calls_for_help(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recover = RecoverLocksOperator(task_id="recover")
+    lock().execute(CONTEXT)
+    assert recover.execute(CONTEXT) == []
+    assert here.owners() == {TRACKER: RUN}
+    short = {"ttl": 1, "bridge": 1, "beat": 0.2, "margin": 0.2, "lock_delay": 0.2}
+    for name, seconds in short.items():
+        option = f"AIRFLOW__CODEBEAMER__{name.upper()}_SECONDS"
+        monkeypatch.setenv(option, str(seconds))
+    lock(lease=timedelta(seconds=1)).execute(CONTEXT)
+    here.server.add_fault({"kind": "status", "status": 403, "method": "PUT"})
+
+    def swept() -> list[dict[str, Any]]:
+        """Return what the first round finds for which a lease is long enough over."""
+        until = time.monotonic() + 20
+        while not (found := recover.execute(CONTEXT)) and time.monotonic() < until:
+            time.sleep(0.2)
+        return found
+
+    with pytest.raises(AirflowFailException, match="A person is needed: tracker"):
+        swept()
+    here.server.clear_faults()
+    assert [one["action"] for one in swept()] == ["recovered"]
+    assert here.owners() == {}

@@ -1,0 +1,284 @@
+"""The template under a real scheduler, with processes that are really killed.
+
+One Airflow on PostgreSQL for the whole module; the emulator is slowed down, so
+that there is a middle of a run to hurt it in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_codebeamer.demo import DagRun, Stage
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.postgres,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("scheduler"),
+]
+
+TEMPLATE = "codebeamer_generator"
+ITEMS = 60
+OVER = {"success", "failed"}
+
+GENERATORS = """
+from __future__ import annotations
+
+
+def numbered(prefix="n:", count=60):
+    yield {"key": prefix + "folder", "name": prefix + "folder", "type": "Folder"}
+    for number in range(1, count):
+        yield {
+            "key": f"{prefix}{number}",
+            "name": f"{prefix}{number}",
+            "parent": prefix + "folder",
+        }
+
+
+def breaking(context, prefix="b:"):
+    for number, item in enumerate(numbered(prefix)):
+        if number == 30 and not context.dry_run:
+            raise ValueError("the model ends in the middle")
+        yield item
+"""
+
+DAGS = """
+from __future__ import annotations
+
+from airflow_codebeamer.template import generator_dag
+
+patient = generator_dag("patient", generator="sched_generators:numbered", retries=0)
+impatient = generator_dag(
+    "impatient", generator="sched_generators:numbered", retries=0, wait_for=None
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def stage(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: object
+) -> Iterator[Stage]:
+    # The server of the root fixture runs, so the account of PostgreSQL exists.
+    folder = tmp_path_factory.mktemp("scheduler")
+    (folder / "sched_generators.py").write_text(GENERATORS, "utf-8")
+    (folder / "sched_dags.py").write_text(DAGS, "utf-8")
+    template = Path(__file__).parents[2] / "dags" / f"{TEMPLATE}.py"
+    with Stage(
+        folder,
+        postgres=True,
+        dag_files=(template, folder / "sched_dags.py"),
+        variables={
+            "PYTHONPATH": str(folder),
+            "AIRFLOW__CODEBEAMER__POLL_SECONDS": "1",
+            "AIRFLOW__CODEBEAMER__LOCK_DELAY_SECONDS": "2",
+        },
+    ) as made:
+        for dag_id in (TEMPLATE, "patient", "impatient"):
+            made.airflow.wait_for_dag(dag_id)
+            made.airflow.rest.unpause(dag_id)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def everything_as_before(stage: Stage) -> Iterator[None]:
+    """Whatever a test does to a run: permissions come back byte by byte."""
+    before = stage.permissions()
+    stage.emulator.clear_calls()
+    stage.emulator.clear_faults()
+    yield
+    stage.emulator.clear_faults()
+    assert stage.permissions() == before
+    assert stage.find_lock() is None
+
+
+def trigger(stage: Stage, dag_id: str, generator: str, **arguments: Any) -> str:
+    return stage.airflow.rest.trigger(
+        dag_id,
+        {
+            "tracker_id": stage.tracker_id,
+            "generator": f"sched_generators:{generator}",
+            "arguments": arguments,
+            "reason": "a test of the scheduler",
+        },
+    )
+
+
+def wait(stage: Stage, dag_id: str, run_id: str) -> DagRun:
+    return stage.airflow.rest.wait_for_run(dag_id, run_id, timeout_seconds=90)
+
+
+def wait_for_items(stage: Stage, prefix: str, count: int) -> None:
+    until = time.monotonic() + 60
+    while len(items_of(stage, prefix)) < count:
+        assert time.monotonic() < until, "the generator writes nothing"
+        time.sleep(0.05)
+
+
+def wait_for_teardown(stage: Stage, run_id: str) -> None:
+    """A run that was marked by hand may count as finished before its teardowns ran."""
+    until = time.monotonic() + 60
+    while True:
+        run = stage.airflow.rest.get_run("patient", run_id)
+        if run.tasks["verify"] in OVER:
+            return
+        assert time.monotonic() < until, run
+        time.sleep(0.2)
+
+
+def wait_for_end_of(stage: Stage, run_id: str) -> None:
+    pid = stage.airflow.rest.find_pid("patient", run_id, "generate")
+    until = time.monotonic() + 30
+    while pid in stage.airflow.list_pids():
+        assert time.monotonic() < until, "the generator does not end"
+        time.sleep(0.1)
+
+
+def items_of(stage: Stage, prefix: str) -> list[dict[str, Any]]:
+    return [item for item in stage.items() if item["name"].startswith(prefix)]
+
+
+def slow_down(stage: Stage, seconds: float) -> None:
+    stage.emulator.add_fault(
+        {"kind": "delay", "operation": "createTrackerItem", "seconds": seconds}
+    )
+
+
+def test_the_template_fills_a_tracker(stage: Stage) -> None:
+    run_id = trigger(stage, TEMPLATE, "numbered", prefix="template:")
+    run = wait(stage, TEMPLATE, run_id)
+
+    assert run.state == "success", stage.airflow.last_lines()
+    assert run.tasks == dict.fromkeys(
+        ("plan", "reserve", "lock", "generate", "unlock", "verify"), "success"
+    )
+    items = items_of(stage, "template:")
+    assert [item["name"] for item in items] == [
+        "template:folder",
+        *(f"template:{number}" for number in range(1, ITEMS)),
+    ]
+    summary = stage.airflow.rest.find_xcom(TEMPLATE, run_id, "generate")
+    assert summary["created"] == ITEMS
+    handle = stage.airflow.rest.find_xcom(TEMPLATE, run_id, "lock")
+    assert handle["locks"][0]["state"] == "held"
+    assert handle["owner"] == f"{TEMPLATE}/{run_id}"
+
+
+def test_a_generator_that_is_killed_leaves_nothing(stage: Stage) -> None:
+    before = stage.items()
+    permissions = stage.permissions()
+    slow_down(stage, 0.4)
+    run_id = trigger(stage, "patient", "numbered", prefix="killed:")
+    wait_for_items(stage, "killed:", 1)
+    pid = stage.airflow.rest.find_pid("patient", run_id, "generate")
+    assert pid in stage.airflow.list_pids()
+    assert stage.permissions() != permissions
+    wait_for_items(stage, "killed:", 5)
+
+    os.kill(pid, signal.SIGKILL)
+    run = wait(stage, "patient", run_id)
+
+    assert 5 <= created(stage) < ITEMS, "it was not killed in the middle"
+    assert run.state == "failed"
+    assert run.tasks["generate"] == "failed"
+    assert run.tasks["unlock"] == run.tasks["verify"] == "success"
+    assert stage.items() == before
+
+
+def test_a_run_that_is_marked_failed_leaves_nothing(stage: Stage) -> None:
+    before = stage.items()
+    slow_down(stage, 0.4)
+    run_id = trigger(stage, "patient", "numbered", prefix="marked:")
+    wait_for_items(stage, "marked:", 5)
+
+    stage.airflow.rest.mark_run("patient", run_id, "failed")
+    wait_for_teardown(stage, run_id)
+    run = wait(stage, "patient", run_id)
+
+    assert run.state == "failed"
+    assert run.tasks["unlock"] == run.tasks["verify"] == "success"
+    assert 5 <= created(stage) < ITEMS, "it was not stopped in the middle"
+    # The task's process outlives the release by up to ten seconds.
+    wait_for_end_of(stage, run_id)
+    assert stage.items() == before
+
+
+def test_a_generator_that_raises_half_way_leaves_nothing(stage: Stage) -> None:
+    before = stage.items()
+    run_id = trigger(stage, "patient", "breaking")
+    run = wait(stage, "patient", run_id)
+
+    assert run.state == "failed"
+    assert run.tasks["lock"] == "success"
+    assert run.tasks["generate"] == "failed"
+    assert run.tasks["unlock"] == "success"
+    assert stage.items() == before
+    log = stage.airflow.rest.task_log("patient", run_id, "generate")
+    assert "the model ends in the middle" in log
+
+
+def test_a_server_that_refuses_half_way_leaves_nothing(stage: Stage) -> None:
+    before = stage.items()
+    stage.emulator.add_fault(
+        {
+            "kind": "status",
+            "operation": "createTrackerItem",
+            "nth": 30,
+            "status": 400,
+        }
+    )
+    run_id = trigger(stage, "patient", "numbered", prefix="refused:")
+    run = wait(stage, "patient", run_id)
+
+    assert run.state == "failed"
+    assert run.tasks["generate"] == "failed"
+    assert run.tasks["unlock"] == "success"
+    assert 29 <= created(stage) < ITEMS
+    assert stage.items() == before
+
+
+def test_of_two_runs_one_holds_and_the_other_waits_or_says_who(stage: Stage) -> None:
+    slow_down(stage, 0.15)
+    first = trigger(stage, "patient", "numbered", prefix="first:", count=40)
+    wait_for_items(stage, "first:", 2)
+    second = trigger(stage, "patient", "numbered", prefix="second:", count=10)
+    third = trigger(stage, "impatient", "numbered", prefix="third:", count=10)
+
+    refused = wait(stage, "impatient", third)
+    assert refused.state == "failed"
+    assert refused.tasks["lock"] == "failed"
+    assert refused.tasks["generate"] == "upstream_failed"
+    log = stage.airflow.rest.task_log("impatient", third, "lock")
+    assert f"locked by patient/{first}" in log
+    assert "for: a test of the scheduler" in log
+
+    assert wait(stage, "patient", first).state == "success"
+    assert wait(stage, "patient", second).state == "success"
+    assert len(items_of(stage, "first:")) == 40
+    assert len(items_of(stage, "second:")) == 10
+    assert items_of(stage, "third:") == []
+    times = created_at(stage)
+    assert max(times["first:"]) < min(times["second:"]), "they wrote at the same time"
+
+
+def created(stage: Stage) -> int:
+    return sum(
+        call["operation"] == "createTrackerItem" and call["status"] == 200
+        for call in stage.emulator.calls()
+    )
+
+
+def created_at(stage: Stage) -> dict[str, list[str]]:
+    """Return when the items of each prefix were created, by the emulator's clock."""
+    found: dict[str, list[str]] = {}
+    for item in stage.items():
+        prefix = item["name"].partition(":")[0] + ":"
+        found.setdefault(prefix, []).append(json.dumps(item["createdAt"]))
+    return found
