@@ -85,25 +85,26 @@ def creating() -> list[Measured]:
     measured = []
     items = [dict(item) for item in requirements("vw_mqb.dbc")]
     task, again = f"create {len(items)} items", "run again, nothing changed"
-    with TemporaryDirectory() as folder, Emulator(world="demo") as server:
-        with ours(server, folder) as codebeamer:
+    with (
+        TemporaryDirectory() as folder,
+        Emulator(world="demo") as server,
+        ours(server, folder) as codebeamer,
+    ):
 
-            def fill() -> None:
-                owner = Owner.here("bench")
-                lock = codebeamer.engine.acquire(TRACKER, owner=owner, reason="bench")
-                codebeamer.runner.apply(
-                    requirements, {}, TRACKER, lock, run_key="bench"
-                )
-                codebeamer.engine.release(TRACKER, owner_key=owner.key)
+        def fill() -> None:
+            owner = Owner.here("bench")
+            lock = codebeamer.engine.acquire(TRACKER, owner=owner, reason="bench")
+            codebeamer.runner.apply(requirements, {}, TRACKER, lock, run_key="bench")
+            codebeamer.engine.release(TRACKER, owner_key=owner.key)
 
-            def look() -> None:
-                _, plan = codebeamer.runner.plan(requirements, {}, TRACKER)
-                if not plan.is_empty:
-                    raise SystemExit("the second run found something to do")
+        def look() -> None:
+            _, plan = codebeamer.runner.plan(requirements, {}, TRACKER)
+            if not plan.is_empty:
+                raise SystemExit("the second run found something to do")
 
-            sent = lambda: codebeamer.client.requests_made  # noqa: E731
-            measured.append(measure(f"{task}, lock and release", "ours", sent, fill))
-            measured.append(measure(again, "ours", sent, look))
+        sent = lambda: codebeamer.client.requests_made  # noqa: E731
+        measured.append(measure(f"{task}, lock and release", "ours", sent, fill))
+        measured.append(measure(again, "ours", sent, look))
     with Emulator(world="demo") as server:
         naive = Naive(server.url, "generator")
         schema = naive.send("GET", f"/trackers/{TRACKER}/schema")

@@ -42,9 +42,7 @@ class Naive:
         numbers: dict[str, int] = {}
         for item in items:
             query = f"tracker.id = {tracker} AND name = '{item['name']}'"
-            self.send(
-                "POST", "/items/query", {"queryString": query, "pageSize": 25}
-            )
+            self.send("POST", "/items/query", {"queryString": query, "pageSize": 25})
             parent = numbers.get(str(item.get("parent")))
             below = f"?parentItemId={parent}" if parent else ""
             made = self.send(
