@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from types import SimpleNamespace
+
 import pytest
 
 from airflow_codebeamer.ids import TrackerId
@@ -81,8 +84,6 @@ def test_a_forgotten_reservation_is_freed_without_a_request(bench, owner):
 
 
 def test_runs_are_undone_by_recovery_too(bench, owner):
-    from types import SimpleNamespace
-
     lock = bench.engine().acquire(bench.tracker, owner=owner)
     bench.pass_time(hours=1)
     seen = []
@@ -136,8 +137,6 @@ def test_a_restore_under_way_is_not_stolen(bench, owner):
         engine.parts.store.renew(lock, engine.parts.settings.ttl)
         bench.pass_time(seconds=50)
         stolen.extend(bench.recovery(undo=None).recover())
-        from types import SimpleNamespace
-
         return SimpleNamespace(undone=(), left=())
 
     bench.engine(undo=undo).release(bench.tracker, owner_key=owner.key)
@@ -159,8 +158,6 @@ def test_the_record_says_who_died(bench, owner):
 @pytest.mark.parametrize("server", ["other"])
 def test_locks_of_another_server_are_not_ours(bench, owner, server):
     store = bench.engine().parts.store
-    from datetime import timedelta
-
     store.grant(server, bench.tracker, owner, reason="", lease=timedelta(seconds=60))
     bench.pass_time(hours=1)
     assert bench.recovery().recover() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from airflow_codebeamer.errors import (
@@ -192,8 +194,6 @@ def test_a_role_that_keeps_writing_is_asked_three_times(bench, owner):
 
 
 def test_the_settle_time_is_waited_and_looked_at_again(bench, owner, clock):
-    from datetime import timedelta
-
     engine = bench.engine(settings=LockSettings(settle=timedelta(seconds=3)))
     began = clock.monotonic()
     engine.acquire(bench.tracker, owner=owner)
