@@ -15,6 +15,10 @@ define install
 	@touch $@
 endef
 
+# Where a ring of tests leaves its files and what it printed, for the last search.
+left = --basetemp build/tests/$(1) --keep-postgres \
+  --junitxml build/tests/$(1).xml -o junit_logging=all
+
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(call install,demo)
 
@@ -29,10 +33,13 @@ demo: $(VENV)/.demo
 up: $(VENV)/.demo
 	@$(BIN)/python -m airflow_codebeamer.cli up
 
-## test: all tests; the fast ring on two processes, then the ones with a real Airflow
+## test: all tests; the fast ring on two processes, then the ones with a real Airflow,
+## then a search through everything that both left for secrets
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow"
-	$(BIN)/python -m pytest -q -m airflow
+	@rm -rf build/tests && mkdir -p build/tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow" $(call left,fast)
+	$(BIN)/python -m pytest -q -m airflow $(call left,airflow)
+	$(BIN)/python -m pytest -q tests/secrets --swept build/tests
 
 ## check: everything but the tests
 check: $(VENV)/.dev

@@ -46,16 +46,19 @@ class _Run:
     run_id: str
     map_index: int | None
     seconds: float
+    tracker_id: int | str | None = None
 
     @classmethod
-    def of(cls, context: Mapping[str, Any]) -> _Run | None:
+    def of(
+        cls, context: Mapping[str, Any], tracker_id: int | str | None = None
+    ) -> _Run | None:
         found = run_of(context)
         if found is None:
             return None
         whole_run = "reason" in context or "deadline" in context
         index = None if whole_run else getattr(context.get("ti"), "map_index", None)
         seconds = _IN_TASK_SECONDS if "exception" in context else _ELSEWHERE_SECONDS
-        return cls(*found, index, seconds)
+        return cls(*found, index, seconds, tracker_id)
 
 
 class ReleaseLocksNotifier(BaseNotifier):
@@ -68,28 +71,31 @@ class ReleaseLocksNotifier(BaseNotifier):
 
     :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
     :param limit: how long it may take; by default what Airflow grants there.
+    :param tracker_id: give back this tracker only, where a run has several.
     """
 
-    template_fields: Sequence[str] = ("codebeamer_conn_id",)
+    template_fields: Sequence[str] = ("codebeamer_conn_id", "tracker_id")
 
     def __init__(
         self,
         codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
         limit: timedelta | None = None,
         context: Context | None = None,
+        tracker_id: int | str | None = None,
     ) -> None:
         super().__init__(context=context)
         self.codebeamer_conn_id = codebeamer_conn_id
         self.limit = limit
+        self.tracker_id = tracker_id
 
     def notify(self, context: Context) -> None:
         """Release what the run of this context holds; log one line about it."""
-        _release([self.codebeamer_conn_id], context, self.limit)
+        _release([self.codebeamer_conn_id], context, self.limit, self.tracker_id)
 
     async def async_notify(self, context: Context) -> None:
         """Do the same beside the triggerer's event loop."""
         in_thread = sync_to_async(_release, thread_sensitive=False)
-        await in_thread([self.codebeamer_conn_id], context, self.limit)
+        await in_thread([self.codebeamer_conn_id], context, self.limit, self.tracker_id)
 
 
 def release_locks(context: Context) -> None:
@@ -112,11 +118,14 @@ def _connections(context: Mapping[str, Any]) -> list[str]:
 
 
 def _release(
-    conn_ids: Sequence[str], context: Mapping[str, Any], limit: timedelta | None = None
+    conn_ids: Sequence[str],
+    context: Mapping[str, Any],
+    limit: timedelta | None = None,
+    tracker_id: int | str | None = None,
 ) -> None:
     clock = SystemClock()
     began = clock.monotonic()
-    run = _Run.of(context)
+    run = _Run.of(context, tracker_id)
     if run is None:
         log.error("No run in the callback's context: its locks are left to recover")
         return
@@ -164,6 +173,7 @@ def _release_all(codebeamer: Codebeamer, settings: Settings, run: _Run) -> None:
         for lock in codebeamer.status.list_locks(settings.server.base)
         if lock.state is not LockState.FREE
         and is_owed(lock.owner.key, run.dag_id, run.run_id, run.map_index)
+        and str(run.tracker_id or lock.tracker_id) == str(lock.tracker_id)
     ]
     for lock in owed:
         # An error leaves the others to teardown and janitor, as time does.

@@ -99,20 +99,31 @@ class ServerSettings(_Frozen):
 
     Log in with `login` and `password` (Basic) or with `token` (bearer); with a
     token `login` is still wanted, because v3 cannot say who is asking.
-    `requests_per_second` and `requests_per_minute` of None mean no own limit.
     """
 
+    #: The base address with its context path, like https://alm.example.com/cb.
     url: str
+    #: The account's log-in name.
     login: str = ""
+    #: Its password.
     password: SecretStr | None = None
+    #: A bearer token, instead of the password.
     token: SecretStr | None = None
+    #: Check certificates: yes, no, or the path of a CA bundle.
     verify: bool | str = True
+    #: How long a connection may take.
     connect_timeout_seconds: float = Field(default=10.0, gt=0)
+    #: How long an answer may take.
     read_timeout_seconds: float = Field(default=60.0, gt=0)
+    #: Our own pace; None for no limit.
     requests_per_second: float | None = Field(default=3.0, gt=0)
+    #: Our own pace; None for no limit.
     requests_per_minute: float | None = Field(default=120.0, gt=0)
+    #: Parallel connections at most, 1 to 64.
     connections: int = Field(default=8, ge=1, le=64)
+    #: Which API sets tracker permissions. Only v3 is spoken so far: no effect yet.
     api: Literal["auto", "v3", "v1"] = "auto"
+    #: Name or id of the role that keeps write access while a tracker is locked.
     exclusive_role: str = ""
 
     @field_validator("verify", mode="before")
@@ -156,23 +167,31 @@ def _is_header_safe(secret: SecretStr) -> bool:
 class LockSettings(_Frozen):
     """Timing and policy of locks; docs/explanation/locking.md says why so long.
 
-    `bridge` is the lease between tasks, `ttl` the one that a living task
-    renews every `beat`; `lock_delay` is how long a request without answer may
-    still take effect on the server; `margin` is subtracted from a holder's own
-    deadline; `poll` is how often a waiter looks; `membership_age` is how long
-    the check of who else is in the exclusive role is believed.
+    Three beats must fit between the margin and the `ttl`, and the bridge must
+    be at least one `ttl`.
     """
 
+    #: The lease from one task of a run to the next.
     bridge: timedelta = timedelta(minutes=30)
+    #: The lease while a task works.
     ttl: timedelta = timedelta(seconds=60)
+    #: How often a working task renews it.
     beat: timedelta = timedelta(seconds=15)
+    #: How long a request without answer may still take effect on the server.
     lock_delay: timedelta = timedelta(seconds=15)
+    #: How long before its lease ends the owner stops writing.
     margin: timedelta = timedelta(seconds=15)
+    #: How often a waiter looks.
     poll: timedelta = timedelta(seconds=5)
+    #: How long to wait between reducing rights and relying on it.
     settle: timedelta = timedelta(0)
+    #: How long the check of who else is in the exclusive role is believed.
     membership_age: timedelta = timedelta(hours=24)
+    #: The rights that a reduced role keeps.
     read_only: frozenset[str] = READ_ONLY_PERMISSIONS
+    #: Lock templates and trackers derived from one, too.
     allow_templates: bool = False
+    #: What to do about rights that the server will not take away.
     on_floor: Literal["warn", "fail"] = "warn"
 
     @model_validator(mode="after")
@@ -189,11 +208,13 @@ class LockSettings(_Frozen):
 class StoreSettings(_Frozen):
     """Where the lock store is: any SQLAlchemy address; SQLite and PostgreSQL tested.
 
-    `allow_network_share` switches off the refusal of a SQLite file on a network
-    share, where its locks do not hold (https://sqlite.org/faq.html#q5).
+    SQLite's locks do not hold on a network share
+    (https://sqlite.org/faq.html#q5), so a file there is refused.
     """
 
+    #: The SQLAlchemy address.
     url: SecretStr
+    #: Use a SQLite file on a network share all the same.
     allow_network_share: bool = False
 
 

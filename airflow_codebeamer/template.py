@@ -87,12 +87,13 @@ def generator_dag(
         extra if not given.
     :param lease: how long the lock is kept between two tasks of the run.
     :param wait_for: how long to wait for somebody else's lock; None does not.
-    :param retries: of plan, lock and generate.
+    :param retries: of plan, reserve, lock and generate; unlock has 8, verify 2.
     :param retry_delay: between two tries of every task.
     :param deadline: a run that is not over by then, counted from when it was
         queued, is taken for dead and loses its lock; needs a triggerer. None
         leaves that to lease and janitor.
     :param dag_args: whatever else `DAG` takes.
+    :return: the DAG, with the tasks plan, reserve, lock, generate, unlock, verify.
 
     Raises:
         ConfigurationError: a schedule without a tracker.
@@ -164,7 +165,8 @@ def exclusive_tracker(
     `on_failure_callback=release_locks`: some failures reach no task.
 
     Not promised: that your tasks renew the lease. Make it longer than they
-    take, or let them be `RunGeneratorOperator`, which renews it.
+    take, or let them be `RunGeneratorOperator`, which renews it. Nor that what
+    follows the group waits for the unlock: Airflow leaves teardowns out there.
 
     :param tracker_id: the tracker's number, or a template of it.
     :param group_id: the id of the task group.
@@ -174,8 +176,11 @@ def exclusive_tracker(
     :param reason: what for; shown to everybody who meets the lock.
     :param lease: how long the lock is kept without being renewed.
     :param wait_for: how long to wait for somebody else's lock; None does not.
+    :return: a context manager that gives the lock task.
     """
-    notifier = ReleaseLocksNotifier(codebeamer_conn_id=codebeamer_conn_id)
+    notifier = ReleaseLocksNotifier(
+        codebeamer_conn_id=codebeamer_conn_id, tracker_id=tracker_id
+    )
     ours = {"codebeamer_conn_id": codebeamer_conn_id}
     with TaskGroup(group_id, default_args=ours) as group:  # type: ignore[arg-type]
         reserve, lock, unlock, verify = _frame(
@@ -185,6 +190,7 @@ def exclusive_tracker(
             exclusive_role=exclusive_role,
             lease=lease,
             wait_for=wait_for,
+            is_alone=False,
         )
         yield lock
         frame = {reserve.task_id, lock.task_id, unlock.task_id, verify.task_id}
@@ -209,6 +215,7 @@ def _frame(
     exclusive_role: str | None,
     lease: timedelta,
     wait_for: timedelta | None,
+    is_alone: bool = True,
 ) -> tuple[
     ReserveTrackerOperator,
     LockTrackerOperator,
@@ -219,7 +226,8 @@ def _frame(
 
     `reserve` is the setup because it has no side effect: a lock task that dies
     half-way is owed a release as well. Only `verify` may fail the run, else a
-    failed generator would be hidden behind a teardown that went well.
+    failed generator would be hidden behind a teardown that went well. A frame
+    that `is_alone` in its DAG gives back whatever the run holds, else its own.
     """
     reserve = ReserveTrackerOperator(
         task_id="reserve", tracker_id=tracker_id, reason=reason, lease=lease
@@ -233,10 +241,16 @@ def _frame(
         wait_for=wait_for,
         on_failure_callback=notifier,
     )
+    mine: Any = None if is_alone else reserve.output
     unlock = UnlockTrackerOperator(
-        task_id="unlock", retries=_UNLOCK_RETRIES, on_failure_callback=notifier
+        task_id="unlock",
+        lock=mine,
+        retries=_UNLOCK_RETRIES,
+        on_failure_callback=notifier,
     )
-    verify = VerifyUnlockedOperator(task_id="verify", retries=_VERIFY_RETRIES)
+    verify = VerifyUnlockedOperator(
+        task_id="verify", lock=mine, retries=_VERIFY_RETRIES
+    )
     unlock.as_teardown(setups=reserve)
     verify.as_teardown(setups=reserve, on_failure_fail_dagrun=True)
     return reserve, lock, unlock, verify
@@ -288,7 +302,9 @@ def _deadline(span: timedelta | None, conn_id: str) -> DeadlineAlert | None:
         return None
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=span,
+        # As seconds, the form of older versions: with a timedelta in it Airflow
+        # 3.3.2 answers 500 to everybody who clears a task or run of the DAG.
+        interval=span.total_seconds(),  # type: ignore[arg-type]
         callback=AsyncCallback(
             ReleaseLocksNotifier, kwargs={"codebeamer_conn_id": conn_id}
         ),

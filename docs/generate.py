@@ -7,6 +7,7 @@ python docs/generate.py --check    # exit 1 if one is not what the code says
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,30 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from airflow_page import airflow_page
+from document_page import document_page
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
+from reading import cell, first_paragraph, notes
 
 from airflow_codebeamer import errors, settings
 from airflow_codebeamer.cli.main import app
+from airflow_codebeamer.cli.session import Where
+from airflow_codebeamer.database import schema
 from airflow_codebeamer.emulator import coverage, differences
 from airflow_codebeamer.locking.states import STEPS, LockState
-from airflow_codebeamer.skeleton import Skeleton
+from airflow_codebeamer.provider_info import get_provider_info
 
 PAGES = Path(__file__).parent / "reference"
 NOTE = (
     "<!-- Written by docs/generate.py. Change the code, then run `make format`. -->\n"
 )
-
-
-def first_paragraph(thing: object) -> str:
-    """Return the summary of a docstring as one line."""
-    text = inspect.getdoc(thing) or ""
-    return " ".join(text.split("\n\n")[0].split())
-
-
-def cell(text: str) -> str:
-    """Return text that cannot break a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def errors_page() -> Iterator[str]:
@@ -68,19 +63,52 @@ def shown(value: Any) -> str:
 
 
 def settings_page() -> Iterator[str]:
-    """Every setting of the three groups."""
-    yield "# Settings\n\n"
-    groups: list[type[BaseModel]] = [
-        settings.ServerSettings,
-        settings.LockSettings,
-        settings.StoreSettings,
-    ]
-    for group in groups:
-        yield f"## {group.__name__}\n\n{inspect.getdoc(group)}\n\n"
-        yield "| setting | default |\n| --- | --- |\n"
-        for name, field in group.model_fields.items():
-            yield f"| `{name}` | {cell(shown(field.default))} |\n"
-        yield "\n"
+    """Where each setting can be said, and what it is without being said."""
+    yield "# Settings\n\nThe server and its account: an Airflow connection "
+    yield "([Connect to a server](../howto/connect.md)) or options and environment "
+    yield "variables of the [command line](cli.md). The timing of locks and the lock "
+    yield "store: `[codebeamer]` in the Airflow configuration, or `--timing` and "
+    yield "`--store`. In Python all of it is `airflow_codebeamer.settings`.\n\n"
+    yield from airflow_options()
+    yield from group_table(settings.ServerSettings, {})
+    yield from group_table(settings.LockSettings, lock_places())
+    yield from group_table(settings.StoreSettings, {})
+
+
+def airflow_options() -> Iterator[str]:
+    """The section `[codebeamer]`, as the provider declares it."""
+    options = get_provider_info()["config"]["codebeamer"]["options"]
+    yield "## `[codebeamer]` in the Airflow configuration\n\n"
+    yield "As an environment variable `AIRFLOW__CODEBEAMER__…`, in capitals.\n\n"
+    yield "| option | default | meaning |\n| --- | --- | --- |\n"
+    for name, option in options.items():
+        default = f"`{option['default']}`" if option["default"] else "-"
+        yield f"| `{name}` | {default} | {cell(option['description'])} |\n"
+    yield "\n"
+
+
+def lock_places() -> dict[str, str]:
+    """Return where else each setting of `LockSettings` can be said."""
+    options = get_provider_info()["config"]["codebeamer"]["options"]
+    places: dict[str, str] = {}
+    for name, field in settings.LockSettings.model_fields.items():
+        told = [f"`{name}_seconds`"] if f"{name}_seconds" in options else []
+        told += [f"`--timing {name}=…`"] if field.annotation is timedelta else []
+        places[name] = ", ".join(told) or "Python only"
+    return places
+
+
+def group_table(group: type[BaseModel], places: dict[str, str]) -> Iterator[str]:
+    """One group of settings as a table."""
+    yield f"## {group.__name__}\n\n{inspect.getdoc(group)}\n\n"
+    said = notes(group)
+    yield f"| setting | default | meaning |{' where |' if places else ''}\n"
+    yield f"| --- | --- | --- |{' --- |' if places else ''}\n"
+    for name, field in group.model_fields.items():
+        where = f" {places[name]} |" if places else ""
+        default = cell(shown(field.default))
+        yield f"| `{name}` | {default} | {cell(said.get(name, ''))} |{where}\n"
+    yield "\n"
 
 
 def states_page() -> Iterator[str]:
@@ -115,74 +143,108 @@ def emulator_page() -> Iterator[str]:
             f"`{entry['path']}` | {entry['level']} |\n"
         )
     yield "\n## Differences and assumptions\n\n"
-    yield "| question | what we chose | what it changes | source |\n"
-    yield "| --- | --- | --- | --- |\n"
+    yield "A switch is a key of `assumptions` in a world; "
+    yield "its default is what we chose.\n\n"
+    yield "| question | what we chose | what it changes | source | switch |\n"
+    yield "| --- | --- | --- | --- | --- |\n"
     for entry in differences():
-        cells = (entry[key] for key in ("question", "chosen", "changes", "source"))
+        cells = [entry[key] for key in ("question", "chosen", "changes", "source")]
+        switch = entry.get("switch", "")
+        told = json.dumps(entry["options"]).strip("[]") if switch else ""
+        cells.append(f"`{switch}`: {told}" if switch else "")
         yield "| " + " | ".join(cell(str(text)) for text in cells) + " |\n"
 
 
-def stated(default: Any) -> str:
-    """Return the default of a document's property."""
-    if default in (None, "", [], {}):
-        return "-"
-    return "see below" if isinstance(default, dict) else f"`{default}`"
-
-
-def model_table(name: str, schema: dict[str, Any]) -> Iterator[str]:
-    """One part of the document as a table."""
-    yield f"## {name}\n\n"
-    # Docstrings may draw lists; the table below says the same.
-    yield schema.get("description", "").split("\n\n")[0].replace("\n", " ") + "\n\n"
-    yield "| property | default |\n| --- | --- |\n"
-    for key, described in schema.get("properties", {}).items():
-        is_required = key in schema.get("required", [])
-        default = described.get("default")
-        yield f"| `{key}` | {'required' if is_required else stated(default)} |\n"
-    yield "\n"
-
-
-def document_page() -> Iterator[str]:
-    """The skeleton document, part by part."""
-    schema = Skeleton.model_json_schema(by_alias=True)
-    yield "# Document\n\nYAML or JSON; a property that is not listed is refused.\n\n"
-    yield from model_table("Skeleton", schema)
-    for name, part in schema["$defs"].items():
-        if part.get("type") == "object":
-            yield from model_table(name, part)
+def store_page() -> Iterator[str]:
+    """The tables of the lock store."""
+    text = (schema.__doc__ or "").split("\n\n", 1)[1]
+    yield f"# Tables of the lock store\n\n{text.strip()}\n\n"
+    yield "`airflow-codebeamer store migrate` makes them, and so does whatever uses "
+    yield "the store first.\n\n"
+    said = notes(schema)
+    for name in schema.__all__:
+        table = getattr(schema, name)
+        if name == "metadata":
+            continue
+        yield f"## `{table.name}`\n\n{said.get(name, '')}\n\n"
+        yield "| column | type | null |\n| --- | --- | --- |\n"
+        for column in table.columns:
+            key = ", key" if column.primary_key else ""
+            kind = type(column.type).__name__
+            null = "yes" if column.nullable else "no"
+            yield f"| `{column.name}` | {kind}{key} | {null} |\n"
+        yield "\n"
 
 
 def commands(
     group: Any, path: tuple[str, ...] = ("airflow-codebeamer",)
-) -> Iterator[str]:
-    """Every command below a group, depth first."""
+) -> Iterator[tuple[str, Any]]:
+    """Every command below a group, depth first, with its whole name."""
     for name, command in sorted(group.commands.items()):
         here = (*path, name)
         if hasattr(command, "commands"):
             yield from commands(command, here)
-            continue
-        arguments = [p for p in command.params if p.param_type_name == "argument"]
-        options = [p for p in command.params if p.param_type_name == "option"]
-        words = " ".join(str(p.name).upper() for p in arguments)
-        yield f"## `{' '.join(here)} {words}".rstrip() + "`\n\n"
-        yield f"{(command.help or '').strip()}\n\n"
-        yield "| option | meaning |\n| --- | --- |\n"
-        for option in options:
-            if option.name != "help":
-                names = ", ".join(f"`{opt}`" for opt in option.opts)
-                yield f"| {names} | {cell(option.help or '')} |\n"
-        yield "\n"
+        else:
+            yield " ".join(here), command
+
+
+def usage(name: str, command: Any) -> str:
+    """Return a command with its arguments, as its help would show them."""
+    words = [name]
+    for argument in command.params:
+        if argument.param_type_name == "argument":
+            word = str(argument.name).upper().removesuffix("S" * (argument.nargs < 0))
+            word += "..." if argument.nargs < 0 else ""
+            words.append(word if argument.required else f"[{word}]")
+    return " ".join(words)
+
+
+def options_of(command: Any, *, are_shared: bool) -> list[Any]:
+    """Return the options that all commands have, or those of one command."""
+    shared = set(Where.__dataclass_fields__)
+    return [
+        option
+        for option in command.params
+        if option.param_type_name == "option"
+        and option.name != "help"
+        and (option.name in shared) is are_shared
+    ]
+
+
+def option_table(options: list[Any]) -> Iterator[str]:
+    """Options with the environment variable and the default of each."""
+    yield "| option | environment | default | meaning |\n| --- | --- | --- | --- |\n"
+    for option in options:
+        names = ", ".join(f"`{name}`" for name in option.opts)
+        variable = f"`{option.envvar}`" if option.envvar else ""
+        default = "required" if option.required else shown(option.default)
+        default = "" if option.is_flag or default == "-" else default
+        yield f"| {names} | {variable} | {default} | {cell(option.help or '')} |\n"
+    yield "\n"
 
 
 def cli_page() -> Iterator[str]:
     """Every command and option."""
-    yield "# Command line\n\nThe same commands stand below `airflow codebeamer`. "
-    yield "Every error is one sentence on stderr.\n\n"
+    found = list(commands(typer.main.get_command(app)))
+    yield "# Command line\n\nThe same commands stand below `airflow codebeamer`, "
+    yield "which takes what you leave out (server, account, lock store, timing) from "
+    yield "Airflow's connections and configuration; `--conn-id NAME` before "
+    yield "the command names another one than `codebeamer_default`. The other form "
+    yield "reads neither. Every error is one sentence on stderr.\n\n"
     yield "| exit code | meaning |\n| --- | --- |\n"
     for code, meaning in EXIT_CODES.items():
         yield f"| {code} | {meaning} |\n"
-    yield "\n"
-    yield from commands(typer.main.get_command(app))
+    yield "\n## Options of every command\n\n"
+    yield from option_table(options_of(found[0][1], are_shared=True))
+    yield "Without an option: `CODEBEAMER_PASSWORD`, `CODEBEAMER_TOKEN` for a bearer "
+    yield "token, and `CODEBEAMER_ALLOW_NETWORK_SHARE`. `--timing` takes "
+    yield "`name=time` for the times of [LockSettings](settings.md#locksettings). "
+    yield "A time is written like `90s`, `30m`, `1h30m` or `1d`.\n\n"
+    for name, command in found:
+        yield f"## `{usage(name, command)}`\n\n{(command.help or '').strip()}\n\n"
+        own = options_of(command, are_shared=False)
+        if own:
+            yield from option_table(own)
 
 
 EXIT_CODES = {
@@ -193,6 +255,8 @@ EXIT_CODES = {
     4: "released, and somebody had changed rights meanwhile",
     5: "`recover`: something needs a person",
     64: "wrong usage",
+    130: "stopped by Ctrl-C",
+    143: "stopped by SIGTERM",
 }
 
 WRITERS: dict[str, Callable[[], Iterator[str]]] = {
@@ -202,6 +266,8 @@ WRITERS: dict[str, Callable[[], Iterator[str]]] = {
     "emulator.md": emulator_page,
     "document.md": document_page,
     "cli.md": cli_page,
+    "airflow.md": airflow_page,
+    "store.md": store_page,
 }
 
 

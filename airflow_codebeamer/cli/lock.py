@@ -1,4 +1,4 @@
-"""`lock acquire|release|list|show|history|break`."""
+"""`lock acquire|release|list|show|history|break|accept`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import typer
 from airflow_codebeamer.cli.options import Tracker, command
 from airflow_codebeamer.cli.session import Session, who
 from airflow_codebeamer.cli.spans import span
-from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
+from airflow_codebeamer.errors import (
+    CodebeamerError,
+    ConfigurationError,
+    LockHeldError,
+)
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking import Lock, LockState, LockStatus, Owner, ReleaseReport
 from airflow_codebeamer.wiring import Codebeamer
@@ -23,6 +27,7 @@ DRIFT = 4
 
 app = typer.Typer(help="Take, look at and give back the locks of trackers.")
 
+By = Annotated[str, typer.Option(help="Who; you, without it.")]
 OwnerName = Annotated[
     str, typer.Option("--owner", help="Whose lock it is; the same name gets it again.")
 ]
@@ -158,7 +163,7 @@ def break_lock(
     session: Session,
     tracker: Tracker,
     reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")],
-    by: Annotated[str, typer.Option(help="Who; you, without it.")] = "",
+    by: By = "",
     expect_epoch: Annotated[
         int | None, typer.Option(min=0, help="Only if the lock still has this epoch.")
     ] = None,
@@ -173,6 +178,41 @@ def break_lock(
         )
     session.out.result(report.to_json(), [release_line(report)])
     return DRIFT if report.drift else 0
+
+
+@command(app, "accept")
+def accept(
+    session: Session,
+    tracker: Tracker,
+    reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")],
+    by: By = "",
+) -> int:
+    """Say that a free tracker's permissions are meant as they are.
+
+    For when a new lock is refused because a role's rights look like what our
+    last lock left, though somebody set them so. Changes nothing on the server.
+    """
+    number = TrackerId(tracker)
+    with session.connect() as codebeamer:
+        is_accepted = codebeamer.engine.accept_permissions(
+            number, by=by or who(), reason=reason
+        )
+        lock = None if is_accepted else _find(codebeamer.status, session.server, number)
+    if lock is not None and lock.state is not LockState.FREE:
+        raise LockHeldError(
+            tracker,
+            owner=lock.owner.key,
+            since=lock.acquired_at,
+            deadline=lock.lease_until,
+            reason=lock.reason,
+        )
+    line = f"Tracker {tracker}: its permissions count as meant from now on."
+    nothing = f"Tracker {tracker} was never locked; there is nothing to accept."
+    session.out.result(
+        {"tracker_id": tracker, "accepted": is_accepted},
+        [line if is_accepted else nothing],
+    )
+    return 0
 
 
 def lock_document(lock: Lock) -> dict[str, Any]:

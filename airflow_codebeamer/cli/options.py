@@ -43,7 +43,8 @@ _SHARED: dict[str, Any] = {
     "password_file": Annotated[
         str,
         typer.Option(
-            help="A file with its password; else CODEBEAMER_PASSWORD.",
+            help="A file with its password; else CODEBEAMER_PASSWORD or "
+            "CODEBEAMER_TOKEN.",
             rich_help_panel=_SERVER,
         ),
     ],

@@ -87,7 +87,11 @@ class Session:
 
     def store_settings(self) -> StoreSettings:
         """Return where the lock store is: as told, else below AIRFLOW_HOME."""
-        return StoreSettings(url=SecretStr(self.where.store or _default_store()))
+        share = os.environ.get("CODEBEAMER_ALLOW_NETWORK_SHARE", "").lower()
+        return StoreSettings(
+            url=SecretStr(self.where.store or _default_store()),
+            allow_network_share=share in ("1", "true"),
+        )
 
     def _server_settings(self) -> ServerSettings:
         where = self.where
@@ -105,7 +109,7 @@ class Session:
             return ServerSettings(
                 url=where.url,
                 login=where.user,
-                password=_password(where.password_file),
+                **_secret(where.password_file),
                 verify=_verify(where.verify),
                 requests_per_second=where.requests_per_second or None,
                 requests_per_minute=where.requests_per_minute or None,
@@ -128,21 +132,26 @@ def who() -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-def _password(file: str) -> SecretStr:
+def _secret(file: str) -> dict[str, SecretStr]:
+    """Return the password, or the token; secrets never come as arguments."""
     if file:
         try:
-            return SecretStr(Path(file).expanduser().read_text().rstrip("\r\n"))
+            text = Path(file).expanduser().read_text().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
+            # What cannot be decoded would be quoted in the error.
+            why = getattr(error, "strerror", None) or "it is no text"
             raise ConfigurationError(
-                "--password-file", f"the file {file} cannot be read ({error})"
+                "--password-file", f"the file {file} cannot be read: {why}"
             ) from None
-    password = os.environ.get("CODEBEAMER_PASSWORD", "")
-    if not password:
-        raise ConfigurationError(
-            "--password-file",
-            "give the account's password: --password-file or CODEBEAMER_PASSWORD",
-        )
-    return SecretStr(password)
+        return {"password": SecretStr(text)}
+    for name in ("password", "token"):
+        if found := os.environ.get(f"CODEBEAMER_{name.upper()}"):
+            return {name: SecretStr(found)}
+    raise ConfigurationError(
+        "--password-file",
+        "give the account's password: --password-file or CODEBEAMER_PASSWORD, or "
+        "its token: CODEBEAMER_TOKEN",
+    )
 
 
 def _verify(text: str) -> bool | str:

@@ -6,6 +6,7 @@ from airflow_codebeamer.client.client import Client
 from airflow_codebeamer.client.items import Items
 from airflow_codebeamer.client.projects import Projects
 from airflow_codebeamer.client.trackers import Trackers
+from airflow_codebeamer.client.transport import Before
 from airflow_codebeamer.client.users import Users
 
-__all__ = ["Client", "Items", "Projects", "Trackers", "Users"]
+__all__ = ["Before", "Client", "Items", "Projects", "Trackers", "Users"]

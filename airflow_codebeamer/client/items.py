@@ -12,7 +12,7 @@ from airflow_codebeamer.client.paging import (
     page_of,
     read_pages,
 )
-from airflow_codebeamer.client.transport import Transport
+from airflow_codebeamer.client.transport import Before, Transport
 from airflow_codebeamer.ids import ItemId, TrackerId
 from airflow_codebeamer.models import (
     BulkResult,
@@ -37,7 +37,9 @@ class Items:
 
     Every operation that changes something raises `OutcomeUnknownError` or
     `ServerError` when it may have happened: look before writing again, most of
-    all after `create_item`, which makes a second item when repeated.
+    all after `create_item`, which makes a second item when repeated. Where one
+    takes `before`, that is asked right before each try, after every wait, and
+    may raise to have nothing sent any more.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -54,7 +56,12 @@ class Items:
         return read(Item, answer, f"GET {path}")
 
     def create_item(
-        self, tracker_id: TrackerId, new: NewItem, place: Place | None = None
+        self,
+        tracker_id: TrackerId,
+        new: NewItem,
+        place: Place | None = None,
+        *,
+        before: Before | None = None,
     ) -> Item:
         """Create an item and return it as the server made it.
 
@@ -69,7 +76,9 @@ class Items:
             "referenceItemId": where.reference,
             "position": where.position,
         }
-        answer = self._transport.write("POST", path, query=query, body=new.request())
+        answer = self._transport.write(
+            "POST", path, query=query, body=new.request(), before=before
+        )
         return read(Item, answer, f"POST {path}")
 
     def query(self, cbql: str, *, page_size: int = LONGEST_PAGE) -> list[Item]:
@@ -112,7 +121,13 @@ class Items:
         answer = self._transport.write("PUT", path, body=body)
         return read(Item, answer, f"PUT {path}")
 
-    def update_many(self, patches: Sequence[ItemPatch], *, atomic: bool) -> BulkResult:
+    def update_many(
+        self,
+        patches: Sequence[ItemPatch],
+        *,
+        atomic: bool,
+        before: Before | None = None,
+    ) -> BulkResult:
         """Set some fields of many items in one request: all or none, or each.
 
         Without `atomic` a return is no success: look at `failed`.
@@ -127,36 +142,51 @@ class Items:
             return BulkResult()
         path = "/items/fields"
         body = [patch.request() for patch in patches]
-        answer = self._transport.write("PUT", path, query={"atomic": atomic}, body=body)
+        answer = self._transport.write(
+            "PUT", path, query={"atomic": atomic}, body=body, before=before
+        )
         return read(BulkResult, answer, f"PUT {path}")
 
-    def delete_item(self, item_id: ItemId) -> None:
+    def delete_item(self, item_id: ItemId, *, before: Before | None = None) -> None:
         """Move an item to the trash.
 
         Raises:
             NotFoundError: it is not there (any more).
         """
-        self._transport.write("DELETE", f"/items/{item_id}")
+        self._transport.write("DELETE", f"/items/{item_id}", before=before)
 
     def list_children(self, item_id: ItemId) -> list[Reference]:
         """Return the items directly below an item, in order."""
         return list_paged(self._transport, Reference, f"/items/{item_id}/children")
 
     def insert_child(
-        self, parent: ItemId | None, tracker_id: TrackerId, item_id: ItemId, index: int
+        self,
+        parent: ItemId | None,
+        tracker_id: TrackerId,
+        item_id: ItemId,
+        index: int,
+        *,
+        before: Before | None = None,
     ) -> None:
         """Move an item below `parent`, or to the tracker's top, at `index` from 0."""
         path = _children_path(parent, tracker_id)
         body = {"index": index, "itemReference": _reference(item_id)}
-        self._transport.write("PATCH", path, query={"mode": "INSERT"}, body=body)
+        self._transport.write(
+            "PATCH", path, query={"mode": "INSERT"}, body=body, before=before
+        )
 
     def set_children(
-        self, parent: ItemId | None, tracker_id: TrackerId, item_ids: Sequence[ItemId]
+        self,
+        parent: ItemId | None,
+        tracker_id: TrackerId,
+        item_ids: Sequence[ItemId],
+        *,
+        before: Before | None = None,
     ) -> None:
         """Put exactly these items below `parent`, or at the top, in this order."""
         path = _children_path(parent, tracker_id)
         body = {"children": [_reference(item_id) for item_id in item_ids]}
-        self._transport.write("PUT", path, body=body)
+        self._transport.write("PUT", path, body=body, before=before)
 
     def list_history(self, item_id: ItemId) -> list[Version]:
         """Return the versions of an item with what changed in each.

@@ -11,7 +11,7 @@ from airflow_codebeamer.client.paging import (
     list_whole,
     page_of,
 )
-from airflow_codebeamer.client.transport import Transport
+from airflow_codebeamer.client.transport import Before, Transport
 from airflow_codebeamer.ids import RoleId, TrackerId, UserId
 from airflow_codebeamer.models import (
     Reference,
@@ -78,8 +78,12 @@ class Trackers:
         tracker_id: TrackerId,
         role_id: RoleId,
         permissions: Iterable[TrackerPermission],
+        *,
+        before: Before | None = None,
     ) -> list[RolePermissions]:
         """Replace what one role may do on a tracker; return the server's answer.
+
+        `before` is asked right before each try, after every wait, and may raise.
 
         Not promised: the answer may hold all roles or this one only, and a
         server may leave out what it finds inconsistent without a word: compare.
@@ -90,7 +94,7 @@ class Trackers:
         """
         path = f"/trackers/{tracker_id}/roles/{role_id}/permissions"
         body = {"permissions": [permission.request() for permission in permissions]}
-        answer = self._transport.write("PUT", path, body=body)
+        answer = self._transport.write("PUT", path, body=body, before=before)
         page = page_of(answer, f"PUT {path}", number=1, size=LONGEST_PAGE)
         return read_many(RolePermissions, page.entries, f"PUT {path}")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypeAlias
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -29,7 +29,10 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.settings import ServerSettings
 
-__all__ = ["Transport"]
+__all__ = ["Before", "Transport"]
+
+#: Asked right before each try of a write; raises to have it not sent.
+Before: TypeAlias = Callable[[], None]
 
 _API = "/api/v3"
 #: Every server answers here, if only with an empty list.
@@ -87,7 +90,7 @@ class Transport:
             ContractError: an answer that is no JSON.
             ConfigurationError: the address or a setting is wrong.
         """
-        return self._send(method, path, query, body, is_write=False)
+        return self._send(method, path, query, body, _nothing, is_write=False)
 
     def write(
         self,
@@ -96,17 +99,21 @@ class Transport:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        before: Before | None = None,
     ) -> Any:
         """Change something; return the answer's JSON, None if it is empty.
 
-        Repeated only when it certainly had no effect.
+        Repeated only when it certainly had no effect. A request may wait long for
+        its turn and for a server that wants fewer, so `before` is asked after each
+        such wait, with nothing but the sending still to come. What it raises
+        leaves here, and then no try had any effect.
 
         Raises:
             NotSentError: the connection could not be made, several times.
             OutcomeUnknownError, ServerError: it may have happened; look first.
             ApiError, ContractError, ConfigurationError: as for `read`.
         """
-        return self._send(method, path, query, body, is_write=True)
+        return self._send(method, path, query, body, before or _nothing, is_write=True)
 
     def _send(
         self,
@@ -114,6 +121,7 @@ class Transport:
         path: str,
         query: Mapping[str, Any] | None,
         body: Any,
+        before: Before,
         *,
         is_write: bool,
     ) -> Any:
@@ -121,6 +129,7 @@ class Transport:
         while True:
             attempt += 1
             self._pace.wait()
+            before()
             answer = self._once(method, path, query, body)
             error = error_of(answer) if isinstance(answer, RawAnswer) else answer
             if error is None and isinstance(answer, RawAnswer):
@@ -246,3 +255,7 @@ def _query(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in query.items()
     }
+
+
+def _nothing() -> None:
+    pass

@@ -5,8 +5,8 @@ Times are seconds since 1970 as doubles, and always the store's own time (see
 PostgreSQL alike; None is NULL. No column is a place for a secret: owners,
 intents and summaries must not carry one.
 
-Rows of `codebeamer_lock` are never deleted, rows of `codebeamer_journal` and
-`codebeamer_event` are only ever added to.
+Rows of `codebeamer_lock` are never deleted, those of `codebeamer_event` only
+added, and one of `codebeamer_journal` is changed once, when its outcome is known.
 """
 
 from __future__ import annotations

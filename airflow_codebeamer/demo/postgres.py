@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
+
 from airflow_codebeamer.errors import ConfigurationError
 
 __all__ = ["EmbeddedPostgres"]
@@ -55,6 +57,22 @@ class EmbeddedPostgres:
             self._server.cleanup()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """Stop the server, as a maintenance would; connections are cut."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start it again, at the same address."""
+        self._server.start()
+
+    def list_pids(self) -> list[int]:
+        """List the server's processes, the connections' own included."""
+        pid = self._server.get_pid()
+        if pid is None:
+            return []
+        children = psutil.Process(pid).children(recursive=True)
+        return [pid, *(child.pid for child in children)]
 
     def create_database(self, name: str) -> None:
         """Create an empty database."""

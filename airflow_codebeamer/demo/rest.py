@@ -88,6 +88,14 @@ class AirflowRest:
         """Let the scheduler run a DAG."""
         self._call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
+    def pause(self, dag_id: str) -> None:
+        """Let the scheduler begin nothing more of a DAG."""
+        self._call("PATCH", f"dags/{dag_id}", json={"is_paused": True})
+
+    def delete_dag(self, dag_id: str) -> None:
+        """Delete a DAG with all its runs, as a person would in the UI."""
+        self._call("DELETE", f"dags/{dag_id}")
+
     def trigger(
         self, dag_id: str, conf: Mapping[str, Any], *, run_id: str | None = None
     ) -> str:
@@ -152,6 +160,27 @@ class AirflowRest:
         """Set a task's state by hand, as a person would in the UI."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         self._call("PATCH", path, json={"new_state": state})
+
+    def delete_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Delete a task of a run, as a person would in the UI."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self._call("DELETE", path)
+
+    def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Let a task and what comes after it run again, whatever state it is in."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [task_id],
+            "only_failed": False,
+            "include_downstream": True,
+        }
+        self._call("POST", f"dags/{dag_id}/clearTaskInstances", json=body)
+
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Let a run begin again, all its tasks included."""
+        body = {"dry_run": False, "only_failed": False}
+        self._call("POST", f"dags/{dag_id}/dagRuns/{run_id}/clear", json=body)
 
     def find_pid(self, dag_id: str, run_id: str, task_id: str) -> int | None:
         """Return the number of a running task's process, None before it has one."""

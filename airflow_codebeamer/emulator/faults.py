@@ -103,6 +103,10 @@ class Faults:
         self._faults.append(fault)
         return fault
 
+    def remove(self, number: int) -> None:
+        """Forget one fault; one that is not there is no error."""
+        self._faults = [fault for fault in self._faults if fault.number != number]
+
     def clear(self) -> None:
         """Forget every fault."""
         self._faults.clear()

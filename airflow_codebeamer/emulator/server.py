@@ -112,6 +112,10 @@ class Emulator:
         """Add a fault and return its number."""
         return self._do(lambda: self._wire.application.faults.add(fault).number)
 
+    def remove_fault(self, number: int) -> None:
+        """Forget one fault, by the number that adding it returned."""
+        self._do(lambda: self._wire.application.faults.remove(number))
+
     def clear_faults(self) -> None:
         """Forget every fault."""
         self._do(self._wire.application.faults.clear)

@@ -72,7 +72,27 @@ class CodebeamerHook(BaseHook):
         server = server_settings(self._connection(self.codebeamer_conn_id))
         if derived := basic_credentials(server):
             mask_secret(derived)
-        return Settings(server=server, store=_store_settings(), lock=_lock_settings())
+        return Settings(
+            server=server, store=self.store_settings(), lock=self.lock_settings()
+        )
+
+    @staticmethod
+    def store_settings() -> StoreSettings:
+        """Where the lock store is: its connection, else the configuration, else a file.
+
+        Raises:
+            ConfigurationError: the connection names no store.
+        """
+        return _store_settings()
+
+    @staticmethod
+    def lock_settings() -> LockSettings:
+        """The timing of locks, as `[codebeamer]` of the configuration says.
+
+        Raises:
+            ConfigurationError: a time is no number, or the timing is not safe.
+        """
+        return _lock_settings()
 
     def get_conn(self) -> Client:
         """Return a client of the server; close it when done."""

@@ -158,7 +158,7 @@ class LockEngine:
     ) -> ReleaseReport:
         """End somebody's lock by force: fence him, wait, restore, free.
 
-        His renewals and requests are refused from now on. After the lock-delay,
+        His renewals and requests are refused from now on. After the lock delay,
         when none of his requests can be under way any more, the tracker is
         restored and freed. Nothing locked: `released` is False.
 

@@ -1,4 +1,4 @@
-"""What a server will not take away from a role, although we asked (trap T34)."""
+"""What a server will not take away from a role, although we asked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_codebeamer.locking.writing import RoleWriter
 __all__ = ["Floors"]
 
 #: What beyond reading a project administrator keeps on each tracker, as the
-#: vendor's tests have it (facts, section 3). No right to add, edit or delete.
+#: vendor's tests have it. No right to add, edit or delete.
 _ADMIN_MINIMUM = frozenset(
     {
         "issue_subscribe_others",

@@ -2,7 +2,7 @@
 
 Every write here sits in one transaction with the check that the lock is ours
 (`LockStore.fenced`), so intent, fence and clock check are one commit, and no
-request leaves before it (rules R1 and R3).
+request leaves before it (docs/explanation/locking.md, rules 1 and 3).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It happens when the store was put back from a backup, or when a request of a
 dead process landed after everything was over. Taken as the original, such
-permissions would be lost for good (traps T1, T25): so they stop a new lock.
+permissions would be lost for good: so they stop a new lock.
 """
 
 from __future__ import annotations

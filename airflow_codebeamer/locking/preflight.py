@@ -31,7 +31,7 @@ __all__ = [
     "may_not_read",
 ]
 
-#: Rights that the vendor's list of permissions names (facts, section 3) and that
+#: Rights that the vendor's list of permissions names and that
 #: are not read-only. What is neither there nor read-only is taken away and told.
 _KNOWN_WRITING = frozenset(
     {

@@ -53,7 +53,7 @@ class Recovery:
     """Finishes what crashed, killed or stopped processes left of their locks.
 
     Takes over every lock of the engine's server whose lease is over by more than
-    the lock-delay, or that is being broken: undoes open runs, restores, frees.
+    the lock delay, or that is being broken: undoes open runs, restores, frees.
     A failure is written down and the next lock follows. May run anywhere, any
     number of times at once; a living holder is never touched.
 

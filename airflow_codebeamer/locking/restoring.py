@@ -3,7 +3,8 @@
 Also what recovery and a forced release do: the journal decides, not who reads
 it. Each role is merged three ways, so edits of others survive and a repeated
 restore changes nothing. `free` is the last write, after everything was read
-back and every request without an answer was waited out (rules R4 and R6).
+back and every request without an answer was waited out
+(docs/explanation/locking.md, rules 4 and 6).
 """
 
 from __future__ import annotations
@@ -178,7 +179,7 @@ class Restoring:
         """Return whether a request of ours without an answer explains a loss.
 
         What is missing is compared and not the whole value, since somebody may
-        have edited on top of it (protocol 5.10).
+        have edited on top of it.
         """
         after = entry.original if entry.merged is None else entry.merged
         missing = after - now
@@ -190,7 +191,7 @@ class Restoring:
         )
 
     def _wait_for_late_requests(self) -> None:
-        """Wait until no request without an answer can take effect any more (T5)."""
+        """Wait until no request without an answer can take effect any more."""
         store, settings = self._parts.store, self._parts.settings
         while True:
             found = store.find(self._lock.server, self._lock.tracker_id)

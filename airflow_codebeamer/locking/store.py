@@ -3,30 +3,28 @@
 No decision here is read first and written later. A step names the epoch, owner
 and state that it starts from inside its own statement, with the lease and the
 break as conditions beside them; if no row fits, nothing was changed. Time is
-the store's, evaluated inside the statement (protocol 5.15, trap T21).
+the store's, evaluated inside the statement: two machines need not agree on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, insert_missing, lock_table
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking.history import History
 from airflow_codebeamer.locking.lock import Lock, Owner
-from airflow_codebeamer.locking.rows import lock_from_row
+from airflow_codebeamer.locking.records import LockRecords
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.transitions import (
     SCOPE,
     Detail,
-    Transitions,
     find_row,
     lost,
     same,
@@ -50,8 +48,8 @@ _UNBROKEN: dict[str, Any] = {
 }
 
 
-class LockStore:
-    """The records of locks in one database.
+class LockStore(LockRecords):
+    """The records of locks in one database, and every step that they can take.
 
     Methods that take a step return the lock after it, or None if the record was
     not as the caller had seen it; nothing is changed then.
@@ -60,53 +58,8 @@ class LockStore:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self.history = History(database)
+        super().__init__(database)
         self.verdicts = Verdicts(database)
-        self._moves = Transitions(database, self.history)
-
-    @property
-    def database(self) -> Database:
-        """The database that the records are in."""
-        return self._database
-
-    def find(self, server: str, tracker_id: TrackerId) -> Lock | None:
-        """Return a tracker's record, None if it was never locked."""
-        with self._database.read() as connection:
-            return find_row(connection, server, tracker_id)
-
-    def list_locks(self, server: str | None = None) -> list[Lock]:
-        """Return every record, of one server or of all."""
-        statement = select(lock_table).where(lock_table.c.scope == SCOPE)
-        if server is not None:
-            statement = statement.where(lock_table.c.server == server)
-        statement = statement.order_by(lock_table.c.server, lock_table.c.tracker_id)
-        with self._database.read() as connection:
-            return [lock_from_row(r) for r in connection.execute(statement).mappings()]
-
-    def now(self) -> datetime:
-        """Return store time."""
-        with self._database.read() as connection:
-            seconds = connection.scalar(select(self._database.now))
-        return datetime.fromtimestamp(float(seconds or 0.0), UTC)
-
-    def lease_left(self, lock: Lock) -> timedelta:
-        """Return how long the lease of a held lock is still good.
-
-        Raises:
-            LockLostError: it is not good, or not this owner's any more.
-        """
-        left = lock_table.c.lease_until - self._database.now
-        statement = select(left).where(
-            *same(lock),
-            lock_table.c.state == LockState.HELD.value,
-            *self._moves.is_good(),
-        )
-        with self._database.read() as connection:
-            seconds = connection.scalar(statement)
-            if seconds is None:
-                raise lost(connection, lock)
-        return timedelta(seconds=float(seconds))
 
     def grant(
         self,
@@ -161,18 +114,7 @@ class LockStore:
 
         `dirty` is how long a request of that try may still take effect.
         """
-        if seen.owner.key != owner.key:
-            return None
-        with self._database.begin() as connection:
-            return self._moves.step(
-                connection,
-                seen,
-                "adopt",
-                lock_table.c.breaking_since.is_(None),
-                **_named(owner),
-                lease_until=self._moves.ahead(ttl),
-                dirty_put_until=self._moves.later_of_dirty(dirty),
-            )
+        return self._go_on(seen, owner, "adopt", ttl=ttl, dirty=dirty)
 
     def hold(self, lock: Lock, *, lease: timedelta, detail: Detail = None) -> Lock:
         """Say that the server was read and every other role is read-only.
@@ -211,19 +153,10 @@ class LockStore:
         self, seen: Lock, owner: Owner, *, ttl: timedelta, dirty: timedelta
     ) -> Lock | None:
         """Go on with one's own release after a crash or after the lease ran out."""
-        if seen.owner.key != owner.key:
-            return None
-        with self._database.begin() as connection:
-            return self._moves.step(
-                connection,
-                seen,
-                "take over",
-                lock_table.c.breaking_since.is_(None),
-                detail={"was": seen.state.value, "why": "the same owner goes on"},
-                **_named(owner),
-                lease_until=self._moves.ahead(ttl),
-                dirty_put_until=self._moves.later_of_dirty(dirty),
-            )
+        detail = {"was": seen.state.value, "why": "the same owner goes on"}
+        return self._go_on(
+            seen, owner, "take over", ttl=ttl, dirty=dirty, detail=detail
+        )
 
     def take_over(
         self,
@@ -238,7 +171,7 @@ class LockStore:
 
         The record keeps its owner, who still finds in it what is owed; the epoch
         fences him, and the event says who took over. The condition is judged by
-        store time inside the statement, lock-delay included: no request of the
+        store time inside the statement, lock delay included: no request of the
         old holder may be under way any more.
         """
         name = "clear" if seen.state is LockState.GRANTED else "take over"
@@ -312,7 +245,7 @@ class LockStore:
         """Open a transaction that commits only if the lock is ours right now.
 
         It renews the lease in the same statement. This is the conditional write
-        that precedes every request (rule R3).
+        that precedes every request.
 
         Raises:
             LockLostError: nothing of the transaction happens.
@@ -337,40 +270,76 @@ class LockStore:
         return moved
 
     def set_breaking(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
-        """Fence the holder of a lock at once; take it over after the lock-delay."""
-        with self._database.begin() as connection:
-            changed = connection.execute(
-                update(lock_table)
-                .where(
-                    *same(seen),
-                    lock_table.c.state != LockState.FREE.value,
-                )
-                .values(
-                    breaking_by=by,
-                    breaking_reason=reason,
-                    breaking_since=self._database.now,
-                    changed_at=self._database.now,
-                )
-            ).rowcount
-            if changed != 1:
-                return None
-            self.history.record(
-                seen, "breaking", {"reason": reason}, who=by, within=connection
-            )
-            return find_row(connection, seen.server, seen.tracker_id)
+        """Fence the holder of a lock at once; take it over after the lock delay."""
+        return self._mark(
+            seen,
+            lock_table.c.state != LockState.FREE.value,
+            event="breaking",
+            by=by,
+            reason=reason,
+            breaking_by=by,
+            breaking_reason=reason,
+            breaking_since=self._database.now,
+        )
 
     def forget_fingerprint(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
         """Accept a free tracker's permissions as they are: its last lineage ends."""
+        return self._mark(
+            seen,
+            lock_table.c.state == LockState.FREE.value,
+            event="accepted",
+            by=by,
+            reason=reason,
+            fingerprint=None,
+            lineage=None,
+        )
+
+    def _go_on(
+        self,
+        seen: Lock,
+        owner: Owner,
+        name: str,
+        *,
+        ttl: timedelta,
+        dirty: timedelta,
+        detail: Detail = None,
+    ) -> Lock | None:
+        """Take a step that only the same owner may take, unless he is being fenced."""
+        if seen.owner.key != owner.key:
+            return None
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection,
+                seen,
+                name,
+                lock_table.c.breaking_since.is_(None),
+                detail=detail,
+                **_named(owner),
+                lease_until=self._moves.ahead(ttl),
+                dirty_put_until=self._moves.later_of_dirty(dirty),
+            )
+
+    def _mark(
+        self,
+        seen: Lock,
+        condition: ColumnElement[bool],
+        *,
+        event: str,
+        by: str,
+        reason: str,
+        **values: Any,
+    ) -> Lock | None:
+        """Write into a record without taking a step, on a person's word."""
         with self._database.begin() as connection:
             changed = connection.execute(
                 update(lock_table)
-                .where(*same(seen), lock_table.c.state == LockState.FREE.value)
-                .values(fingerprint=None, lineage=None, changed_at=self._database.now)
+                .where(*same(seen), condition)
+                .values(**values, changed_at=self._database.now)
             ).rowcount
             if changed != 1:
                 return None
             self.history.record(
-                seen, "accepted", {"reason": reason}, who=by, within=connection
+                seen, event, {"reason": reason}, who=by, within=connection
             )
             return find_row(connection, seen.server, seen.tracker_id)
 

@@ -1,19 +1,24 @@
 """The one place that sends role permissions, and what it makes of the answers.
 
 Each request is preceded by the commit of its intent together with the check
-that the lock is ours (R1, R3). An answer that holds every role is at once the
-read-back of this request and the fresh read of the next role, which is why a
-lock costs one request for each role that may write, and two reads (protocol
-5.21). Where the answer holds less, the server is read after each request.
+that the lock is ours; and since it may then wait long for its turn, each try asks
+once more, by our own deadline, right before it leaves. An answer that holds every
+role is at once the read-back of this request and the fresh read of the next role,
+which is why a lock costs one request for each role that may write, and two reads.
+Where the answer holds less, the server is read after each request.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from airflow_codebeamer.errors import (
     ApiError,
     ContractError,
+    DatabaseError,
+    LockLostError,
     NotSentError,
     RateLimitedError,
     ServerError,
@@ -66,7 +71,7 @@ class RoleWriter:
         freed) and the server is read: `current` says what is true then.
 
         Raises:
-            LockLostError: nothing was sent.
+            LockLostError: nothing was sent, or nothing that was accepted.
             ApiError: the server refused; nothing was changed.
             NotSentError, RateLimitedError: it was never accepted.
         """
@@ -75,8 +80,16 @@ class RoleWriter:
         number = self._intend(kind, entry, value)
         try:
             answer = self._parts.client.trackers.set_role_permissions(
-                self.lock.tracker_id, entry.role_id, request_of(value, entry.names)
+                self.lock.tracker_id,
+                entry.role_id,
+                request_of(value, entry.names),
+                before=partial(self._parts.deadlines.check, self.lock),
             )
+        except LockLostError as error:
+            # Whoever breaks the lock need not wait for it; lost is lost without.
+            with suppress(DatabaseError):
+                self._parts.ledger.refused(number, type(error).__name__)
+            raise
         except (NotSentError, RateLimitedError) as error:
             self._parts.ledger.refused(number, type(error).__name__)
             raise
@@ -99,8 +112,6 @@ class RoleWriter:
         )
         parts.deadlines.note(self.lock, sent, lease)
         self.entries[entry.role_id] = entry
-        # A commit that took longer than its own lease vouches for nothing.
-        parts.deadlines.check(self.lock)
         return number
 
     def _amended(self, entry: RoleEntry) -> str:
@@ -132,7 +143,7 @@ class RoleWriter:
         base = entry.base
         if is_first and entry.role_id in shown.roles:
             # A server may normalise what it is sent: what it made of it is the
-            # base of the merge, or its additions would pass for a person's (T34).
+            # base of the merge, or its additions would pass for a person's.
             base = seen
         entry = replace(
             entry,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow.sdk import literal
 from airflow.sdk.bases.skipmixin import SkipMixin
 
 from airflow_codebeamer.errors import ConfigurationError, GeneratorFailedError
@@ -46,12 +47,18 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     :param generator: "package.module:name", the name of an entry point, or a
         callable.
     :param generator_args: its arguments, a mapping or a JSON object.
-    :param tracker_id: the tracker; that of the lock if not given.
+    :param tracker_id: the tracker; that of the lock if not given. The mode
+        `plan` needs it.
     :param lock: the handle that a lock task returned; that of the lock task
         upstream if not given.
     :param mode: `apply`, or `plan` to say what apply would do.
     :param wait_for: how long a retry waits for a tracker that somebody else
         took in the meantime.
+    :return: in the mode `apply` the numbers created, updated, moved, unchanged,
+        pruned, requests and seconds, the list `warnings`, and the `run_id` that
+        `airflow-codebeamer rollback` takes. In the mode `plan` also reordered,
+        kept, gone and is_empty, no `run_id`, and of requests and seconds what
+        applying would take.
     """
 
     template_fields: Sequence[str] = (
@@ -77,7 +84,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         super().__init__(**kwargs)
         if mode not in ("apply", "plan"):
             raise ConfigurationError("mode", f"say apply or plan, not {mode!r}")
-        self.generator = generator
+        # Airflow calls a callable in a template field, with its own arguments.
+        self.generator: Any = literal(generator) if callable(generator) else generator
         self.generator_args = generator_args
         self.tracker_id = tracker_id
         self.lock = lock
@@ -99,7 +107,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     def _plan(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         tracker_id = one_tracker(self.tracker_id)
         self.heading_for(codebeamer, tracker_id)
-        _, wanted = codebeamer.runner.plan(self.generator, self._args(), tracker_id)
+        _, wanted = codebeamer.runner.plan(self._what(), self._args(), tracker_id)
         summary = _plan_summary(wanted, codebeamer)
         self.log.info("%s", wanted.text())
         if wanted.is_empty and not self._holds(context, codebeamer, tracker_id):
@@ -111,16 +119,17 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         return summary
 
     def _apply(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
-        held = read_handle(self.lock or self._upstream_handle(context))
-        tracker_id = one_tracker(
-            self.tracker_id or [lock.tracker_id for lock in held.locks]
-        )
+        held = self._held(context)
+        tracker_id = one_tracker(self.tracker_id or sorted(held.tracker_ids))
         self.heading_for(codebeamer, tracker_id)
         lock = self._lock(context, codebeamer, tracker_id, held)
         runner = codebeamer.runner_with(progress=self._progress)
         summary = runner.apply(
-            self.generator, self._args(), tracker_id, lock, run_key=lock.owner.key
+            self._what(), self._args(), tracker_id, lock, run_key=lock.owner.key
         )
+        if held.lease is not None:
+            # Whatever follows in the run was promised this, not the default.
+            codebeamer.engine.renew(lock, lease=held.lease)
         return summary.to_json()
 
     def _lock(
@@ -136,6 +145,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
             tracker_id,
             owner=replace(owner_of(context), key=held.owner),
             reason=before.reason if before else "",
+            lease=held.lease,
             wait_for=self.wait_for,
             exclusive_role=(before.exclusive_role if before else "") or None,
         )
@@ -147,17 +157,50 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
             )
         return lock
 
-    def _upstream_handle(self, context: Context) -> Any:
-        task, ti = context["task"], context["ti"]
-        for other in task.get_flat_relatives(upstream=True):
-            if isinstance(other, LockTrackerOperator):
-                for index in (ti.map_index, -1):
-                    found = ti.xcom_pull(task_ids=other.task_id, map_indexes=index)
-                    if found:
-                        return found
+    def _held(self, context: Context) -> Held:
+        """Return the handle given, or the one of the nearest fitting lock task.
+
+        Raises:
+            ConfigurationError: there is none, or none for this tracker.
+        """
+        wanted = one_tracker(self.tracker_id) if self.tracker_id else None
+        others: set[TrackerId] = set()
+        for handle in [self.lock] if self.lock else self._upstream_handles(context):
+            held = read_handle(handle)
+            if wanted is None or wanted in held.tracker_ids:
+                return held
+            others |= held.tracker_ids
+        if others:
+            locked = ", ".join(str(one) for one in sorted(others))
+            raise ConfigurationError(
+                "lock", f"it is of tracker {locked}, so lock tracker {wanted} as well"
+            )
         raise ConfigurationError(
             "lock", "put a LockTrackerOperator upstream, or give the handle of one"
         )
+
+    def _upstream_handles(self, context: Context) -> Iterator[Any]:
+        """Return the handles of the lock tasks upstream, the nearest first."""
+        ti = context["ti"]
+        level: list[Any] = [context["task"]]
+        seen: set[str] = set()
+        while level:
+            above = {one.task_id: one for task in level for one in task.upstream_list}
+            level = [above[name] for name in sorted(above) if name not in seen]
+            seen |= set(above)
+            for other in filter(_is_lock_task, level):
+                for index in (ti.map_index, -1):
+                    found = ti.xcom_pull(task_ids=other.task_id, map_indexes=index)
+                    if found:
+                        yield found
+                        break
+
+    def _what(self) -> str | Callable[..., Any]:
+        """Return the generator, rendered or not."""
+        is_kept = isinstance(self.generator, type(literal("")))
+        given: str | Callable[..., Any]
+        given = self.generator.value if is_kept else self.generator
+        return given
 
     def _holds(
         self, context: Context, codebeamer: Codebeamer, tracker_id: TrackerId
@@ -180,7 +223,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     def _progress(self, progress: Progress) -> None:
         if self.is_stopped:
             raise GeneratorFailedError(
-                str(self.generator),
+                str(self._what()),
                 "the task was told to stop; what it wrote is undone",
                 may_retry=True,
             )
@@ -188,6 +231,12 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         if (progress.phase, tenth) != self._told:
             self._told = (progress.phase, tenth)
             self.log.info("%s: %s of %s", progress.phase, progress.done, progress.total)
+
+
+def _is_lock_task(task: Any) -> bool:
+    """Say whether a task is a lock task, mapped or not."""
+    kind = getattr(task, "operator_class", type(task))
+    return isinstance(kind, type) and issubclass(kind, LockTrackerOperator)
 
 
 def _plan_summary(wanted: Plan, codebeamer: Codebeamer) -> dict[str, Any]:

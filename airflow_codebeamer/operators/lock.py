@@ -36,11 +36,13 @@ class LockTrackerOperator(CodebeamerOperator):
     :param exclusive_role: name or id of the role that keeps write access; the
         connection's extra `exclusive_role` if not given.
     :param strategy: how writing is taken away; `role_permissions` is the only one.
-    :param lease: how long the lock is kept between two tasks of the run; while a
-        generator runs it renews the lock by itself.
+    :param lease: how long the lock is kept between two tasks of the run, the
+        setting `bridge` if not given; while a generator runs it renews the lock.
     :param wait_for: how long to wait for somebody else's lock; None does not wait.
     :param reason: what for; shown to everybody who meets the lock.
     :param deferrable: wait in the triggerer, without a worker.
+    :return: the handle of the lock: `locks` (a `lock`, `tracker_id` and `state`
+        for each tracker), `owner` and `deadline`, which is when the lease ends.
     """
 
     template_fields: Sequence[str] = (
@@ -141,4 +143,4 @@ class LockTrackerOperator(CodebeamerOperator):
             wait_for=patience,
             exclusive_role=self.exclusive_role or None,
         )
-        return handle_of(owner, [lock])
+        return handle_of(owner, [lock], self.lease)

@@ -22,7 +22,10 @@ class RecoverLocksOperator(CodebeamerOperator):
 
     Restores permissions and undoes unfinished runs, lock by lock: one that
     cannot be finished does not keep the others waiting. Locks that are held and
-    alive are left alone.
+    alive are left alone. Fails when something needs a person.
+
+    :return: for each lock that was not in order what it was, what was done
+        (`action`), and the report of its release.
     """
 
     def work(self, context: Context, codebeamer: Codebeamer) -> list[dict[str, Any]]:

@@ -27,7 +27,10 @@ class ReserveTrackerOperator(CodebeamerOperator):
 
     :param tracker_id: the tracker's number.
     :param reason: what for; shown to everybody who meets the lock.
-    :param lease: how long the record is kept for a lock task that never comes.
+    :param lease: how long the record is kept for a lock task that never comes;
+        the setting `bridge` if not given.
+    :return: a handle in the state `granted`; in the state `waiting` if somebody
+        else has the tracker.
     """
 
     template_fields: Sequence[str] = ("tracker_id", "reason", "codebeamer_conn_id")

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.errors import RestorePendingError
-from airflow_codebeamer.hooks.owner import owner_of
+from airflow_codebeamer.hooks.owner import is_owed, owner_of
 from airflow_codebeamer.locking import LockState
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator
-from airflow_codebeamer.operators.handle import read_handle
+from airflow_codebeamer.operators.handle import Held, read_handle
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.locking import ReleaseReport
+    from airflow_codebeamer.locking import Lock, ReleaseReport
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["UnlockTrackerOperator"]
@@ -23,11 +23,16 @@ __all__ = ["UnlockTrackerOperator"]
 class UnlockTrackerOperator(CodebeamerOperator):
     """Undo what is unfinished, restore the permissions, release the lock.
 
-    Releases all that this run holds. Doing it twice, late, or after somebody
-    else took the tracker is harmless and succeeds. Made to be a teardown:
-    `unlock.as_teardown(setups=reserve)`.
+    Releases the trackers of a handle, or all that this run holds, mapped tasks
+    included (a mapped unlock: what its own map index holds). Doing it twice,
+    late, or after somebody else took the tracker is harmless and succeeds. Made
+    to be a teardown: `unlock.as_teardown(setups=reserve)`.
 
     :param lock: the handle of the lock task; without it, whatever this run holds.
+    :return: `owner`, and in `released` a report for each tracker: `restored` are
+        roles that were put back, `drift` is what others changed in permissions
+        meanwhile, `floors` what the server had not taken away, `undone` and
+        `not_undone` tell of runs that had not ended.
     """
 
     template_fields: Sequence[str] = ("lock", "codebeamer_conn_id")
@@ -46,11 +51,12 @@ class UnlockTrackerOperator(CodebeamerOperator):
             RestorePendingError: something could not be put back yet; a retry or
                 the janitor goes on with it.
         """
-        owner = read_handle(self.lock).owner if self.lock else owner_of(context).key
+        given = read_handle(self.lock) if self.lock else None
+        owner = given.owner if given else owner_of(context).key
         held = [
             lock
             for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
-            if lock.owner.key == owner and lock.state is not LockState.FREE
+            if lock.state is not LockState.FREE and _is_meant(lock, given, context)
         ]
         if not held:
             self.log.info("%s holds nothing: it was released before.", owner)
@@ -60,7 +66,7 @@ class UnlockTrackerOperator(CodebeamerOperator):
             self.heading_for(codebeamer, lock.tracker_id)
             try:
                 reports.append(
-                    codebeamer.engine.release(lock.tracker_id, owner_key=owner)
+                    codebeamer.engine.release(lock.tracker_id, owner_key=lock.owner.key)
                 )
             except RestorePendingError as error:
                 pending.append(error)
@@ -82,3 +88,10 @@ class UnlockTrackerOperator(CodebeamerOperator):
             self.log.warning("The server had not taken away: %s", floor)
         for left in report.not_undone:
             self.log.error("Of an unfinished run, this could not be undone: %s", left)
+
+
+def _is_meant(lock: Lock, given: Held | None, context: Context) -> bool:
+    if given is not None:
+        return lock.owner.key == given.owner and lock.tracker_id in given.tracker_ids
+    ti = context["ti"]
+    return is_owed(lock.owner.key, ti.dag_id, ti.run_id, ti.map_index)

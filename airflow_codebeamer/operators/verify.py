@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.errors import RestorePendingError
 from airflow_codebeamer.hooks.owner import is_owed
 from airflow_codebeamer.locking import LockState
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator
+from airflow_codebeamer.operators.handle import read_handle
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,9 +25,20 @@ class VerifyUnlockedOperator(CodebeamerOperator):
     Looks into the lock store only. As the last teardown, with
     `on_failure_fail_dagrun=True`, it keeps a failed unlock from being hidden by
     a run that otherwise went well.
+
+    :param lock: the handle of a reserve or lock task, to look at its trackers
+        only; without it, at whatever this run holds.
+    :return: `owed`, an empty list.
     """
 
-    template_fields: Sequence[str] = ("codebeamer_conn_id",)
+    template_fields: Sequence[str] = ("lock", "codebeamer_conn_id")
+    template_fields_renderers = {"lock": "json"}  # noqa: RUF012
+
+    def __init__(
+        self, *, lock: Mapping[str, Any] | str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lock = lock
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Look for locks of this run; none is success.
@@ -35,11 +47,13 @@ class VerifyUnlockedOperator(CodebeamerOperator):
             RestorePendingError: names what is still missing.
         """
         ti = context["ti"]
+        trackers = read_handle(self.lock).tracker_ids if self.lock else None
         owed = [
             lock
             for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
             if lock.state is not LockState.FREE
             and is_owed(lock.owner.key, ti.dag_id, ti.run_id, ti.map_index)
+            and (trackers is None or lock.tracker_id in trackers)
         ]
         for lock in owed:
             self.heading_for(codebeamer, lock.tracker_id)

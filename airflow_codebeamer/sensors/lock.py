@@ -37,7 +37,9 @@ class TrackerLockSensor(BaseSensorOperator):
     :param tracker_id: the tracker's number.
     :param state: `free`, all permissions are back, or `held`, a lock is in force.
     :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
-    :param deferrable: wait in the triggerer, without a worker.
+    :param deferrable: wait in the triggerer, without a worker. How long and how
+        often is `timeout` and `poke_interval`, as of any sensor.
+    :return: nothing.
     """
 
     template_fields: Sequence[str] = ("tracker_id", "codebeamer_conn_id")

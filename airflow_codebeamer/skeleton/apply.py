@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from airflow_codebeamer.client import Client
+from airflow_codebeamer.client import Before, Client
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.errors import ApiError, BadRequestError, SkeletonError
 from airflow_codebeamer.ids import ItemId, TrackerId
@@ -181,16 +181,19 @@ class Applier:
             if create.key in self._chains:
                 self._crew.add(partial(self._create_chain, self._chains[create.key]))
 
-    def _create(self, create: Create) -> ItemId:
+    def _create(self, create: Create, before: Before) -> ItemId:
         place = Place(
             self._number(create.parent), self._number(create.reference), create.position
         )
         new = create.new_item(self._shapes)
         try:
-            return self._client.items.create_item(self._tracker_id, new, place).id
+            created = self._client.items.create_item(
+                self._tracker_id, new, place, before=before
+            )
         except ApiError as error:
             error.add_note(f"while creating {create.key!r} ({create.name!r})")
             raise
+        return created.id
 
     def _find(self, key: str) -> ItemId | None:
         """Return the item that a lost request may have made."""
@@ -218,7 +221,7 @@ class Applier:
         total = len(self._plan.updates)
         self._notes.note("update", total, {self._numbers[id(u)]: {} for u in chunk})
 
-    def _update(self, chunk: tuple[Update, ...]) -> bool:
+    def _update(self, chunk: tuple[Update, ...], before: Before) -> bool:
         patches = [
             ItemPatch(
                 update.item_id,
@@ -227,7 +230,7 @@ class Applier:
             for update in chunk
         ]
         try:
-            result = self._client.items.update_many(patches, atomic=True)
+            result = self._client.items.update_many(patches, atomic=True, before=before)
         except BadRequestError as error:
             if not error.failed:
                 raise
@@ -261,10 +264,10 @@ class Applier:
             )
             self._note("reorder", step, {})
 
-    def _move(self, move: Move) -> bool:
+    def _move(self, move: Move, before: Before) -> bool:
         target = self._number(move.target)
         self._client.items.insert_child(
-            target, self._tracker_id, move.item_id, move.index
+            target, self._tracker_id, move.item_id, move.index, before=before
         )
         return True
 
@@ -272,9 +275,9 @@ class Applier:
         now = order_of(self._items()).get(self._number(move.target), ())
         return True if now[move.index : move.index + 1] == (move.item_id,) else None
 
-    def _reorder(self, step: Reorder) -> bool:
+    def _reorder(self, step: Reorder, before: Before) -> bool:
         parent, after = self._number(step.parent), self._numbers_of(step.after)
-        self._client.items.set_children(parent, self._tracker_id, after)
+        self._client.items.set_children(parent, self._tracker_id, after, before=before)
         return True
 
     def _is_ordered(self, step: Reorder) -> bool | None:
@@ -293,8 +296,7 @@ class Applier:
             if item_id != self._created[key]
         )
         for item_id in copies:
-            self._crew.check()
-            self._client.items.delete_item(item_id)
+            self._client.items.delete_item(item_id, before=self._crew.check)
         return copies
 
     def _items(self) -> list[Item]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from airflow_codebeamer.client import Before
 from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import OutcomeUnknownError, ServerError
 
@@ -25,8 +26,9 @@ class Halted(Exception):  # noqa: N818 - never leaves this room, says "stop" to 
 class Crew:
     """Runs tasks on a few threads; a task may add further ones.
 
-    Each write asks the guard first. Once anything has failed nothing is sent
-    any more, whoever wanted to.
+    Each write asks the guard when its turn has come, right before it leaves: at
+    a pace of a few requests a second a thread may wait for seconds. Once anything
+    has failed nothing is sent any more, whoever wanted to.
 
     Not promised: to call back a request that is on its way already.
     """
@@ -79,8 +81,7 @@ class Crew:
             Halted: something failed before.
             LockLostError: the guard says so; from then on everybody stops.
         """
-        if self._error is not None:
-            raise Halted
+        self._go_on_or_halt()
         try:
             self._guard()
         except BaseException as error:
@@ -88,10 +89,11 @@ class Crew:
             raise
 
     def write(
-        self, send: Callable[[], T], look: Callable[[], T | None]
+        self, send: Callable[[Before], T], look: Callable[[], T | None]
     ) -> tuple[T, bool]:
         """Send; if the answer is lost, look, wait, look again, and only then repeat.
 
+        `send` is given what it has to ask right before each try.
         Returns what was sent or found, and whether it was sent more than once,
         so that there may be two of it.
 
@@ -99,9 +101,9 @@ class Crew:
             OutcomeUnknownError, ServerError: it failed every time.
         """
         for attempt in range(1, _ATTEMPTS + 1):
-            self.check()
+            self._go_on_or_halt()
             try:
-                return send(), attempt > 1
+                return send(self.check), attempt > 1
             except (OutcomeUnknownError, ServerError):
                 found = self._look_twice(look)
                 if found is not None:
@@ -130,6 +132,10 @@ class Crew:
             self._halt(error)
         finally:
             self._end()
+
+    def _go_on_or_halt(self) -> None:
+        if self._error is not None:
+            raise Halted
 
     def _halt(self, error: BaseException) -> None:
         with self._door:

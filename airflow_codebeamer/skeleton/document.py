@@ -136,20 +136,25 @@ Later = Annotated[None, BeforeValidator(_later)]
 
 
 class DocumentItem(_Closed):
-    """One wanted item, with the items below it.
+    """One wanted item, with the items below it."""
 
-    `key` finds it again on every run. `parent` is for flat documents: the key
-    of an item that stands elsewhere in the document.
-    """
-
+    #: Finds the item again on every run; unique in the document.
     key: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_KEY)]
+    #: Its name; ours on every run.
     name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_KEY)]
+    #: Its category: Folder, Requirement, or whatever the tracker has.
     type: StrictStr | None = None
+    #: In a flat document, the key of the item above it.
     parent: StrictStr | None = None
+    #: Text, or {wiki: …}, {html: …}, {plain: …}; ours once it is written down.
     description: Value = None
+    #: Ours on every run, null included.
     fields: dict[StrictStr, Value] = {}
+    #: Written when the item is created; belongs to people afterwards.
     seed: dict[StrictStr, Value] = {}
+    #: Keep what somebody else edited, whatever `foreign_edit` says.
     protect: bool = False
+    #: The items below it.
     children: tuple[DocumentItem, ...] = ()
     tables: Later = None
     steps: Later = None
@@ -165,7 +170,9 @@ class DocumentItem(_Closed):
 class Target(_Closed):
     """The tracker to fill: by number, or by name or key within its project."""
 
+    #: Name, key or number of the project; not needed for a tracker's number.
     project: StrictInt | StrictStr | None = None
+    #: Number, name or key of the tracker.
     tracker: StrictInt | StrictStr
     root: Later = None
 
@@ -173,19 +180,26 @@ class Target(_Closed):
 class Identity(_Closed):
     """Where in the tracker the keys are kept, and what stands before each."""
 
+    #: The tracker's text field that keeps the keys.
     field: StrictStr = "External ID"
+    #: Stands before each key; only items with it count as ours.
     prefix: StrictStr = ""
+    #: Items without a key are never taken for ours.
     adopt: Annotated[Literal["never"], _only("never", later=("by_path",))] = "never"
+    #: What to do when several items carry one key; `first` takes the oldest.
     duplicates: Literal["fail", "first"] = "fail"
 
 
 class Prune(_Closed):
     """What happens to items of ours that the document does not name any more."""
 
+    #: They are named in the warnings.
     mode: Annotated[Literal["report"], _only("report", later=("obsolete", "trash"))] = (
         "report"
     )
+    #: No effect while nothing is deleted.
     max_items: int | None = None
+    #: No effect while nothing is deleted.
     max_percent: float | None = None
     protect: Later = None
     set: Later = None
@@ -195,11 +209,15 @@ class Prune(_Closed):
 class Policy(_Closed):
     """What to do where the tracker and the document disagree."""
 
+    #: An owned value differs and somebody else changed the item last.
     foreign_edit: Literal["fail", "keep", "overwrite"] = "fail"
+    #: Put siblings in order; or only append new ones; or leave it to the server.
     order: Literal["strict", "append", "ignore"] = "strict"
+    #: A field that the document does not name any more stays as it is.
     released_field: Annotated[Literal["leave"], _only("leave", later=("clear",))] = (
         "leave"
     )
+    #: Undo a failed run, or leave what it wrote.
     on_failure: Literal["rollback", "keep"] = "rollback"
     prune: Prune = Prune()
 
@@ -211,11 +229,14 @@ class Skeleton(_Closed):
     kind: Annotated[Literal["skeleton"], _only("skeleton", later=("update",))] = (
         "skeleton"
     )
+    #: Whose document it is, in small letters; shown, not stored on items.
     owner: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+    #: Notes on where it comes from; kept nowhere.
     source: dict[str, str] = {}
     target: Target
     identity: Identity = Identity()
     policy: Policy = Policy()
+    #: `fields` of every item that does not name them itself.
     defaults: dict[StrictStr, Value] = {}
     items: tuple[DocumentItem, ...]
 

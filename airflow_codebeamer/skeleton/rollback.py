@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Protocol
 
-from airflow_codebeamer.client import Client
+from airflow_codebeamer.client import Before, Client
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.errors import (
     BadRequestError,
+    CodebeamerError,
     ForbiddenError,
     ItemLockedError,
     NotFoundError,
@@ -24,7 +26,14 @@ from airflow_codebeamer.skeleton.crew import Crew
 from airflow_codebeamer.skeleton.look import list_tracker_items
 from airflow_codebeamer.skeleton.plan import BULK
 from airflow_codebeamer.skeleton.records import Record, read_record
-from airflow_codebeamer.skeleton.undo import MoveBack, PutBack, Sort, Undo, decide
+from airflow_codebeamer.skeleton.undo import (
+    MoveBack,
+    PutBack,
+    Sort,
+    Trash,
+    Undo,
+    decide,
+)
 
 __all__ = ["RollbackReport", "roll_back"]
 
@@ -88,6 +97,14 @@ _REFUSED = (
     OutcomeUnknownError,
     ServerError,
 )
+#: It may have happened all the same.
+_UNSURE = (OutcomeUnknownError, ServerError)
+
+
+class _Sending(Protocol):
+    """A request that asks right before each try."""
+
+    def __call__(self, *, before: Before) -> object: ...
 
 
 class _WayBack:
@@ -104,17 +121,17 @@ class _WayBack:
         self._stuck: set[ItemId] = set()
         self._given_up: set[str] = set()
         self._refusals: dict[str, str] = {}
-        self._unsure = False
+        self._one_by_one = False
 
     def go(self) -> RollbackReport:
         seen: dict[str, None] = {}
         undo = self._decide()
         rounds = 0
         while undo.list_steps() and rounds < _ROUNDS:
-            stuck = len(self._stuck)
+            before = len(self._stuck), self._one_by_one
             seen.update(dict.fromkeys(undo.list_steps()))
             self._perform(undo)
-            rounds += len(self._stuck) == stuck
+            rounds += before == (len(self._stuck), self._one_by_one)
             undo = self._decide()
         remaining = undo.list_steps()
         left = [self._refused(says) for says in remaining]
@@ -137,63 +154,85 @@ class _WayBack:
             # Each index counts on the moves before it, and what hangs below a
             # created item must be out of it for certain.
             return
+        if not self._one_by_one and any(step.below is not None for step in undo.trash):
+            self._trash_whole(undo.trash)
+            return
         by_depth = groupby(undo.trash, key=lambda step: step.depth)
         for _, level in by_depth:
             # "Not there" is fine: it went with what stood above it, as the next
             # look will show.
-            self._crew.run(
-                partial(
-                    self._send,
-                    step.says,
-                    partial(self._items.delete_item, step.item_id),
-                )
-                for step in level
-            )
+            self._trash(level)
         for start in range(0, len(undo.updates), BULK):
             self._put_back(undo.updates[start : start + BULK])
         for step in undo.sorts:
             self._sort(step)
 
-    def _send(self, says: str, send: Callable[[], object]) -> bool:
-        self._crew.check()
+    def _trash_whole(self, steps: Iterable[Trash]) -> None:
+        """Trash the tops of created trees, which may take all below along.
+
+        One request for a tree instead of one for each of its items, all of which
+        are ours. Whether they went along is for the next look to say; if not,
+        they go one by one. Tops whose answer was lost get another chance.
+        """
+        troubles = self._trash(step for step in steps if step.below is None)
+        self._one_by_one = not any(isinstance(error, _UNSURE) for error in troubles)
+
+    def _trash(self, steps: Iterable[Trash]) -> list[CodebeamerError]:
+        """Trash items side by side; return what stood in the way."""
+        troubles: list[CodebeamerError] = []
+
+        def trash(step: Trash) -> None:
+            error = self._send(
+                step.says, partial(self._items.delete_item, step.item_id)
+            )
+            if error is not None:
+                troubles.append(error)
+
+        self._crew.run(partial(trash, step) for step in steps)
+        return troubles
+
+    def _send(self, says: str, send: _Sending) -> CodebeamerError | None:
         try:
-            send()
+            send(before=self._crew.check)
         except _REFUSED as error:
             self._refusals[says] = str(error)
-            self._unsure = isinstance(error, OutcomeUnknownError | ServerError)
-            return False
-        return True
+            return error
+        return None
 
     def _move(self, step: MoveBack) -> bool:
-        is_moved = self._send(
+        error = self._send(
             step.says,
-            lambda: self._items.insert_child(
-                step.parent, self._tracker_id, step.item_id, step.index
+            partial(
+                self._items.insert_child,
+                step.parent,
+                self._tracker_id,
+                step.item_id,
+                step.index,
             ),
         )
-        if not is_moved and not self._unsure:
+        if error is not None and not isinstance(error, _UNSURE):
             self._stuck.add(step.item_id)
             self._given_up.add(step.says)
-        return is_moved
+        return error is None
 
     def _put_back(self, steps: list[PutBack]) -> None:
         patches = [ItemPatch(step.item_id, step.values) for step in steps]
         says = {step.item_id: step.says for step in steps}
 
-        def send() -> None:
-            result = self._items.update_many(patches, atomic=False)
+        def send(*, before: Before) -> None:
+            result = self._items.update_many(patches, atomic=False, before=before)
             for failure in result.failed:
                 name = says.get(ItemId(failure.id), str(failure.id))
                 self._refusals[name] = failure.message
 
-        if not self._send("", send):
+        if self._send("", send) is not None:
             reason = self._refusals.pop("")
             self._refusals.update(dict.fromkeys(says.values(), reason))
 
     def _sort(self, step: Sort) -> None:
         self._send(
             step.says,
-            lambda: self._items.set_children(
-                step.parent, self._tracker_id, step.children
+            partial(
+                self._items.set_children, step.parent, self._tracker_id, step.children
             ),
         )

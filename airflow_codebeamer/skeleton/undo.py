@@ -22,10 +22,15 @@ __all__ = ["MoveBack", "PutBack", "Sort", "Trash", "Undo", "decide"]
 
 @dataclass(frozen=True)
 class Trash:
-    """A created item that goes to the trash; `depth` counts from the top."""
+    """A created item that goes to the trash; `depth` counts from the top.
+
+    All below it was created too and goes as well. `below` is the item right above
+    it, if that goes to the trash.
+    """
 
     item_id: ItemId
     depth: int
+    below: ItemId | None
     says: str
 
 
@@ -176,13 +181,19 @@ class _Decision:
         for item_id in self._items:
             if item_id not in created:
                 self._keep_above(item_id, created, kept)
+        going = {
+            item_id: key for item_id, key in created.items() if item_id not in kept
+        }
         trash = [
-            Trash(item_id, self._depth(item_id), f"{key} (item {item_id}): trashed")
-            for item_id, key in created.items()
-            if item_id not in kept
+            Trash(
+                item_id,
+                self._depth(item_id),
+                above if (above := self._parents.get(item_id)) in going else None,
+                f"{key} (item {item_id}): trashed",
+            )
+            for item_id, key in going.items()
         ]
         self._undo.trash = sorted(trash, key=lambda step: (-step.depth, -step.item_id))
-        going = {step.item_id for step in trash}
         for parent, children in self._children.items():
             self._children[parent] = [one for one in children if one not in going]
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -141,16 +141,13 @@ def driver_env(migrated_home: Path) -> dict[str, str]:
     return airflow_env(migrated_home)
 
 
-#: A password that no log, XCom, handle or row may contain.
-SECRET = "generator-secret-7c1f"
-
-
 @dataclass
 class Site:
     """A server, a lock store, and how an Airflow reaches both."""
 
     server: Emulator
     store_path: Path
+    secret: str = field(repr=False)
 
     @property
     def store(self) -> str:
@@ -164,7 +161,7 @@ class Site:
                 "conn_type": "codebeamer",
                 "host": self.server.url,
                 "login": "generator",
-                "password": SECRET,
+                "password": self.secret,
                 "extra": {
                     "exclusive_role": "Generator",
                     "requests_per_second": "off",
@@ -187,7 +184,7 @@ class Site:
             server=ServerSettings(
                 url=self.server.url,
                 login="generator",
-                password=SecretStr(SECRET),
+                password=SecretStr(self.secret),
                 exclusive_role="Generator",
                 requests_per_second=None,
                 requests_per_minute=None,
@@ -207,14 +204,19 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, canary: Any) -> Iterator[Site]:
     """Yield the demo world on a server of its own, and an empty lock store."""
-    world = demo_world()
-    for user in world["users"]:
-        if user["name"] == "generator":
-            user["password"] = SECRET
-    with Emulator(world=world) as server:
-        yield Site(server, tmp_path / "locks.db")
+    with Emulator(world=canary.world(demo_world())) as server:
+        yield Site(server, tmp_path / "locks.db", canary.secret)
+        canary.used("airflow", server.calls())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave this process's Airflow home to the search for secrets."""
+    yield
+    kept = tmp_path_factory.getbasetemp() / "airflow-home"
+    shutil.copytree(os.environ["AIRFLOW_HOME"], kept)
 
 
 @pytest.fixture

@@ -111,6 +111,15 @@ def test_mapped_task_releases_its_own_and_the_dag_all(
     assert here.owners() == {}
 
 
+def test_one_tracker_of_a_run_that_has_several(
+    held: Any, elsewhere: Codebeamer
+) -> None:
+    other = TrackerId(TRACKER + 1)
+    elsewhere.engine.acquire(other, owner=Owner.here("fill/manual/1"))
+    ReleaseLocksNotifier(tracker_id=str(other))(dict(CONTEXTS["task"]))
+    assert held.owners() == {TRACKER: "fill/manual/1"}
+
+
 def test_never_raises_and_says_who_goes_on(
     held: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -218,6 +218,43 @@ def test_retry_that_finds_somebody_else(here: Any, elsewhere: Codebeamer) -> Non
         generate.execute(CONTEXT)
 
 
+def test_generator_leaves_the_lease_that_the_lock_task_gave(
+    here: Any, elsewhere: Codebeamer
+) -> None:
+    """What follows the generator in the run counts on it."""
+    handle = lock(lease=timedelta(hours=3)).execute(CONTEXT)
+    RunGeneratorOperator(task_id="g", generator=items, lock=handle).execute(CONTEXT)
+    found = elsewhere.status.find(here.server.url, TRACKER)
+    assert found is not None
+    assert found.lease_until is not None
+    left = found.lease_until - datetime.now(UTC)
+    assert timedelta(hours=2, minutes=55) < left <= timedelta(hours=3)
+
+
+def test_generator_refuses_the_handle_of_another_tracker(here: Any) -> None:
+    handle = lock().execute(CONTEXT)
+    generate = RunGeneratorOperator(
+        task_id="g", generator=items, lock=handle, tracker_id=TRACKER + 1
+    )
+    with pytest.raises(AirflowFailException, match="so lock tracker 2002 as well"):
+        generate.execute(CONTEXT)
+    assert here.owners() == {TRACKER: RUN}
+
+
+def test_unlock_by_handle_leaves_the_run_s_other_trackers(here: Any) -> None:
+    handle = lock().execute(CONTEXT)
+    other = TrackerId(TRACKER + 1)
+    second = LockTrackerOperator(task_id="second", tracker_id=other).execute(CONTEXT)
+    unlock(lock=handle).execute(CONTEXT)
+    assert here.owners() == {other: RUN}
+    verify = VerifyUnlockedOperator(task_id="verify", lock=handle)
+    assert verify.execute(CONTEXT) == {"owed": []}
+    with pytest.raises(RestorePendingError, match="2002"):
+        VerifyUnlockedOperator(task_id="v", lock=second).execute(CONTEXT)
+    unlock().execute(CONTEXT)
+    assert here.owners() == {}
+
+
 def test_arguments_that_are_no_object(here: Any) -> None:
     generate = RunGeneratorOperator(
         task_id="g",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_codebeamer.emulator import DEMO_TRACKER_ID
+from airflow_codebeamer.emulator import DEMO_STAKEHOLDER_ID, DEMO_TRACKER_ID
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Owner
 from airflow_codebeamer.wiring import Codebeamer, connect
@@ -18,6 +18,7 @@ from airflow_codebeamer.wiring import Codebeamer, connect
 pytestmark = pytest.mark.airflow
 
 TRACKER = TrackerId(DEMO_TRACKER_ID)
+OTHER = TrackerId(DEMO_STAKEHOLDER_ID)
 ALL = {"plan", "reserve", "lock", "generate", "unlock", "verify"}
 
 
@@ -176,6 +177,37 @@ def test_lock_twice_and_generate_after_release(runs: Runs) -> None:
     assert ended["xcoms"]["unlock_again"]["return_value"]["released"]
     assert runs.site.owners() == {}
     assert len(runs.keys()) == 4
+
+
+def test_callable_generator(runs: Runs) -> None:
+    """Airflow calls what is callable in a template field: ours are not to be."""
+    ended = runs("callable")
+    assert ended["state"] == "success", ended["log"]
+    assert ended["xcoms"]["generate"]["return_value"]["created"] == 1
+    assert runs.keys() == ["t:0"]
+
+
+def test_two_trackers_in_one_run_are_released_each_by_its_own(runs: Runs) -> None:
+    before = len(runs.site.server.items(OTHER))
+    ended = runs("several")
+    assert ended["state"] == "success", ended["log"]
+    released = ended["xcoms"]["a.unlock"]["return_value"]["released"]
+    assert [one["tracker_id"] for one in released] == [TRACKER]
+    assert "the lock was taken again" not in ended["log"]
+    assert len(runs.site.server.items(OTHER)) == before + 1
+    assert runs.keys() == []
+    assert runs.site.owners() == {}
+
+
+def test_mapped_locks_and_one_unlock_for_all(runs: Runs) -> None:
+    before = len(runs.site.server.items(OTHER))
+    ended = runs("mapped")
+    assert ended["state"] == "success", ended["log"]
+    assert runs.keys() == ["t:0"]
+    assert len(runs.site.server.items(OTHER)) == before + 1
+    released = ended["xcoms"]["unlock"]["return_value"]["released"]
+    assert [one["tracker_id"] for one in released] == [TRACKER, OTHER]
+    assert runs.site.owners() == {}
 
 
 def test_deferred_lock_waits_for_the_holder(runs: Runs, elsewhere: Codebeamer) -> None:

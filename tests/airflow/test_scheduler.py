@@ -64,7 +64,7 @@ impatient = generator_dag(
 
 @pytest.fixture(scope="module")
 def stage(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: object
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: Any, canary: Any
 ) -> Iterator[Stage]:
     # The server of the root fixture runs, so the account of PostgreSQL exists.
     folder = tmp_path_factory.mktemp("scheduler")
@@ -85,6 +85,12 @@ def stage(
             made.airflow.wait_for_dag(dag_id)
             made.airflow.rest.unpause(dag_id)
         yield made
+        # What goes with PostgreSQL is left to the search for secrets.
+        token = made.connection()["extra"]["token"]
+        canary.used("scheduler", made.emulator.calls(), other=token)
+        for name in ("DATABASE__SQL_ALCHEMY_CONN", "CODEBEAMER__LOCK_STORE"):
+            address = made.airflow.environment[f"AIRFLOW__{name}"]
+            postgres_server.dump(address, folder / "scheduler.rows")
 
 
 @pytest.fixture(autouse=True)

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import json
 import os
+import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from airflow_codebeamer.cli import main
-from airflow_codebeamer.emulator import Emulator
+from airflow_codebeamer.emulator import Emulator, demo_world
 
 SMALL = """
 owner: tests
@@ -51,6 +60,8 @@ class Commands:
 
     url: str
     store: str
+    secret: str = field(repr=False)
+    transcript: Path
     env: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -59,7 +70,7 @@ class Commands:
         return {
             "CODEBEAMER_URL": self.url,
             "CODEBEAMER_USER": "generator",
-            "CODEBEAMER_PASSWORD": "generator",
+            "CODEBEAMER_PASSWORD": self.secret,
             "CODEBEAMER_LOCK_STORE": self.store,
             "CODEBEAMER_EXCLUSIVE_ROLE": "Generator",
             "CODEBEAMER_REQUESTS_PER_SECOND": "0",
@@ -87,18 +98,24 @@ class Commands:
         """Run a command to its end as a process of its own."""
         process = self.start(*args, **changes)
         out, err = process.communicate(timeout=120)
-        return Ran(process.returncode, out, err)
+        return self._kept(Ran(process.returncode, out, err))
 
     def run(self, *args: str, **changes: str) -> Ran:
         """Run a command to its end in this process, which is much quicker."""
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(Path(self.store.removeprefix("sqlite:///")).parent)
+            patch.chdir(self.transcript.parent)
             for name, value in {**self.variables, **changes}.items():
                 patch.setenv(name, value)
             with redirect_stdout(out), redirect_stderr(err):
                 code = main(args)
-        return Ran(code, out.getvalue(), err.getvalue())
+        return self._kept(Ran(code, out.getvalue(), err.getvalue()))
+
+    def _kept(self, ran: Ran) -> Ran:
+        """Leave what a command said to the search for secrets."""
+        with self.transcript.open("a") as file:
+            file.write(f"{ran.code}\n{ran.out}\n{ran.err}\n")
+        return ran
 
     def json(self, *args: str, **changes: str) -> Any:
         """Run a command that must succeed; return its document."""
@@ -108,14 +125,16 @@ class Commands:
 
 
 @pytest.fixture
-def server() -> Iterator[Emulator]:
-    with Emulator(world="demo") as emulator:
+def server(canary: Any) -> Iterator[Emulator]:
+    with Emulator(world=canary.world(demo_world())) as emulator:
         yield emulator
+        canary.used("cli", emulator.calls())
 
 
 @pytest.fixture
-def commands(server: Emulator, tmp_path: Path) -> Commands:
-    return Commands(server.url, f"sqlite:///{tmp_path / 'locks.db'}")
+def commands(server: Emulator, tmp_path: Path, canary: Any) -> Commands:
+    store = f"sqlite:///{tmp_path / 'locks.db'}"
+    return Commands(server.url, store, canary.secret, tmp_path / "transcript.txt")
 
 
 @pytest.fixture
@@ -138,3 +157,79 @@ def writes(server: Emulator) -> Any:
         ]
 
     return list_writes
+
+
+class _Web(BaseHTTPRequestHandler):
+    """A web server that was never a Codebeamer."""
+
+    def _greet(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>Welcome</title>")
+
+    do_GET = do_POST = do_PUT = _greet  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Write no log."""
+
+
+class _WebServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Stay silent: a client that does not trust us hangs up."""
+
+
+@pytest.fixture
+def web() -> Iterator[Callable[..., str]]:
+    """Return a function that starts a web server, with TLS if it has a certificate."""
+    running: list[_WebServer] = []
+
+    def start(certificate: Path | None = None) -> str:
+        server = _WebServer(("127.0.0.1", 0), _Web)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        running.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}/cb"
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> Path:
+    """Return a file with a certificate that nobody signed, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "self-signed.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return file

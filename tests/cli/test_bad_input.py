@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def refused(server: Emulator, commands: Any, writes: Any) -> Callable[..., str]:
         (sentence,) = ran.err.splitlines()
         assert "Traceback" not in sentence
         assert "bug of ours" not in sentence
+        assert commands.secret not in sentence
         assert writes() == []
         assert server.items(DEMO_TRACKER_ID) == []
         assert server.permissions(DEMO_TRACKER_ID) == before
@@ -50,6 +52,13 @@ def refused(server: Emulator, commands: Any, writes: Any) -> Callable[..., str]:
 def test_a_wrong_address(refused: Any) -> None:
     sentence = refused(*ACQUIRE, CODEBEAMER_URL="http://127.0.0.1:1/cb")
     assert "127.0.0.1:1" in sentence
+    assert "check address and port" in sentence
+
+
+def test_a_host_that_nobody_knows(refused: Any) -> None:
+    sentence = refused(*ACQUIRE, CODEBEAMER_URL="http://alm.example.invalid/cb")
+    assert "alm.example.invalid" in sentence
+    assert "check the address" in sentence
 
 
 def test_an_address_that_is_none(refused: Any) -> None:
@@ -62,14 +71,40 @@ def test_an_address_that_is_another_server(refused: Any, server: Emulator) -> No
     assert "REST API v3" in refused(*ACQUIRE, CODEBEAMER_URL=url, code=64)
 
 
+def test_a_web_server_that_is_no_codebeamer(refused: Any, web: Any) -> None:
+    sentence = refused(*ACQUIRE, CODEBEAMER_URL=web())
+    assert "REST API v3" in sentence
+
+
 def test_tls_where_there_is_none(refused: Any, server: Emulator) -> None:
     url = server.url.replace("http:", "https:")
-    assert "TLS" in refused(*ACQUIRE, CODEBEAMER_URL=url).replace("SSL", "TLS")
+    sentence = refused(*ACQUIRE, CODEBEAMER_URL=url)
+    assert "No TLS connection" in sentence
+    assert "check port and https" in sentence
+
+
+def test_a_certificate_that_nobody_signed(
+    refused: Any, web: Any, self_signed: Path
+) -> None:
+    url = web(self_signed)
+    sentence = refused(*ACQUIRE, CODEBEAMER_URL=url)
+    assert "not trusted" in sentence
+    assert "`verify`" in sentence
+    # As the sentence says: with the bundle TLS is right, and what answers is not.
+    trusted = {"CODEBEAMER_URL": url, "CODEBEAMER_VERIFY": str(self_signed)}
+    assert "REST API v3" in refused(*ACQUIRE, **trusted)
+
+
+def test_a_bundle_that_is_none(refused: Any, web: Any, self_signed: Path) -> None:
+    url = web(self_signed)
+    empty = self_signed.with_name("empty.pem")
+    empty.touch()
+    assert "`verify`" in refused(*ACQUIRE, "--verify", str(empty), CODEBEAMER_URL=url)
 
 
 def test_a_wrong_password(refused: Any) -> None:
     sentence = refused(*ACQUIRE, CODEBEAMER_PASSWORD="not-it")
-    assert "password" in sentence
+    assert "check login and password" in sentence
     assert "not-it" not in sentence
 
 
@@ -77,12 +112,32 @@ def test_no_password(refused: Any, tmp_path: Path) -> None:
     sentence = refused(*ACQUIRE, CODEBEAMER_PASSWORD="", code=64)
     assert "CODEBEAMER_PASSWORD" in sentence
     sentence = refused(*ACQUIRE, "--password-file", str(tmp_path / "no"), code=64)
-    assert "cannot be read" in sentence
+    assert "cannot be read: No such file" in sentence
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"top-secret\xff")
+    sentence = refused(*ACQUIRE, "--password-file", str(binary), code=64)
+    assert "no text" in sentence
+    assert "top-secret" not in sentence
+
+
+def test_a_token(commands: Any, refused: Any, server: Emulator) -> None:
+    world = server.world()
+    for user in world["users"]:
+        if user["name"] == "generator":
+            user["token"] = commands.secret
+    server.load_world(world)
+    sentence = refused(*ACQUIRE, CODEBEAMER_PASSWORD="", CODEBEAMER_TOKEN="not-it")
+    assert "token" in sentence
+    assert "not-it" not in sentence
+    ran = commands.run(
+        *ACQUIRE, CODEBEAMER_PASSWORD="", CODEBEAMER_TOKEN=commands.secret
+    )
+    assert ran.code == 0, ran.err
 
 
 def test_a_password_file(commands: Any, tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    file.write_text("generator\n")
+    file = tmp_path / "password-file"
+    file.write_text(f"{commands.secret}\n")
     ran = commands.run(
         *ACQUIRE, "--password-file", str(file), CODEBEAMER_PASSWORD="wrong"
     )
@@ -136,6 +191,14 @@ def test_a_dbc_that_does_not_parse(refused: Any, tmp_path: Path) -> None:
     assert "broken.dbc: not a readable DBC file" in sentence
 
 
+def test_a_dbc_that_is_missing(refused: Any, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.dbc")
+    args = ("--generator", CAN, "--tracker", TRACKER, "--arg", f"dbc={missing}")
+    sentence = refused("apply", *args, code=64)
+    assert missing in sentence
+    assert "give the path" in sentence
+
+
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
@@ -144,6 +207,8 @@ def test_a_dbc_that_does_not_parse(refused: Any, tmp_path: Path) -> None:
         (("--generator", CAN, "--tracker", TRACKER, "--arg", "dcb=1"), 64, "'dbc'"),
         (("--generator", CAN, "--tracker", TRACKER, "--arg", "dbc=no"), 64, "no file"),
         (("--generator", "nix:x", "--tracker", TRACKER), 1, "no module 'nix'"),
+        (("--generator", "nix", "--tracker", TRACKER), 1, "there are: can-requ"),
+        (("--generator", CAN[:-1], "--tracker", TRACKER), 1, "mean 'requirements'?"),
         ((), 64, "give either"),
         (("no.yaml", "--generator", CAN, "--tracker", TRACKER), 64, "give either"),
         (("no.yaml", "--arg", "a=b"), 64, "only a --generator"),
@@ -164,9 +229,13 @@ def test_what_to_apply_is_not_said_well(
             [{"key": "a", "name": "A"}, {"key": "a", "name": "B"}],
             "'a' is used already",
         ),
-        ([{"key": "a", "name": "A", "fields": {"ASLI": "D"}}], "ASIL"),
-        ([{"key": "a", "name": "A", "fields": {"ASIL": "E"}}], "E"),
-        ([{"key": "a", "name": "A", "type": "Foldr"}], "Folder"),
+        ([{"key": "a", "name": "A", "fields": {"ASLI": "D"}}], "mean 'ASIL'?"),
+        ([{"key": "a", "name": "A", "fields": {"ASIL": "E"}}], "QM, A, B, C, D"),
+        (
+            [{"key": "a", "name": "A", "fields": {"Byte Order": "litle endian"}}],
+            "mean 'little endian'?",
+        ),
+        ([{"key": "a", "name": "A", "type": "Foldr"}], "mean 'Folder'?"),
         ([{"key": "a", "nme": "A"}], "name"),
         (
             [
@@ -212,18 +281,66 @@ def test_a_store_that_cannot_be_written(refused: Any, tmp_path: Path) -> None:
     assert refused(*ACQUIRE, CODEBEAMER_LOCK_STORE="nonsense", code=64)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_store_that_is_read_only(refused: Any, commands: Any, tmp_path: Path) -> None:
     commands.json("store", "migrate")
-    (tmp_path / "locks.db").chmod(0o444)
-    assert "read" in refused(*ACQUIRE)
+    file = tmp_path / "locks.db"
+    before = file.read_bytes()
+    for store, says in (
+        (f"sqlite:///file:{file}?mode=ro&uri=true", "is read-only: give this account"),
+        # Nobody may make a file there, not even root.
+        ("sqlite:////proc/locks.db", "may this account write there?"),
+    ):
+        assert says in refused(*ACQUIRE, CODEBEAMER_LOCK_STORE=store)
+    if os.geteuid() != 0:
+        file.chmod(0o444)
+        assert "read-only: give this account" in refused(*ACQUIRE)
+    assert file.read_bytes() == before
+
+
+# A store on a network share is refused in tests/database/test_place.py: what is
+# mounted where cannot be told to a command, only to `Database`.
+
+
+def test_a_postgres_that_does_not_answer(refused: Any) -> None:
+    for host in ("127.0.0.1:1", "locks.example.invalid"):
+        store = f"postgresql://me:hunter2@{host}/locks"
+        sentence = refused(*ACQUIRE, CODEBEAMER_LOCK_STORE=store)
+        assert host in sentence
+        assert "does not answer: is the server running" in sentence
+        assert "hunter2" not in sentence
+
+
+@pytest.mark.postgres
+def test_a_postgres_that_refuses_the_password(
+    refused: Any, commands: Any, postgres_server: Any, postgres_url: str
+) -> None:
+    name = postgres_url.partition("?")[0].rpartition("/")[2]
+    postgres_server.run(f"CREATE ROLE cli_{name} LOGIN PASSWORD 'right'")
+    rules = postgres_server.data / "pg_hba.conf"
+    old_rules = rules.read_text("utf-8")
+    rules.write_text(f"local all cli_{name} scram-sha-256\n{old_rules}", "utf-8")
+    postgres_server.run("SELECT pg_reload_conf()")
+    store = postgres_server.address(name, user=f"cli_{name}", password="hunter2")
+    try:
+        # The server takes new rules a moment after it was told.
+        until = time.monotonic() + 20
+        while "log-in" not in commands.run("lock", "list", "--store", store).err:
+            assert time.monotonic() < until
+        sentence = refused(*ACQUIRE, CODEBEAMER_LOCK_STORE=store)
+    finally:
+        rules.write_text(old_rules, "utf-8")
+        postgres_server.run("SELECT pg_reload_conf()")
+        postgres_server.run(f"DROP OWNED BY cli_{name}")
+        postgres_server.run(f"DROP ROLE cli_{name}")
+    assert "refuses the log-in: check user and password" in sentence
+    assert "hunter2" not in sentence
 
 
 @pytest.mark.parametrize(
     ("args", "says"),
     [
         ((), "Missing command"),
-        (("lokc",), "No such command"),
+        (("lokc",), "mean 'lock'?"),
         (("lock", "acquire", TRACKER), "--owner"),
         (("lock", "acquire", "x", "--owner", "me"), "valid integer"),
         (("lock", "acquire", "0", "--owner", "me"), "trackers"),
@@ -235,6 +352,7 @@ def test_a_store_that_is_read_only(refused: Any, commands: Any, tmp_path: Path) 
         ((*ACQUIRE, "--requests-per-second", "-1"), "greater"),
         ((*ACQUIRE, "--speed", "3"), "--speed"),
         (("lock", "break", TRACKER), "--reason"),
+        (("lock", "accept", TRACKER), "--reason"),
         (("emulator", "serve", "--world", "moon"), "moon"),
         (("emulator", "serve", "--throttle", "fast"), "throttle"),
         (("emulator", "serve", "--latency", "slow"), "--latency"),

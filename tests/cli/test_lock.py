@@ -168,3 +168,38 @@ def test_looking_needs_no_server(commands: Any) -> None:
     assert len(commands.json("lock", "list", **away)["locks"]) == 1
     assert commands.json("lock", "show", TRACKER, **away)["owner"]["key"] == "me"
     assert commands.json("lock", "history", TRACKER, **away)["events"]
+
+
+def test_permissions_that_look_like_a_lock_are_accepted(
+    server: Emulator, commands: Any, writes: Any
+) -> None:
+    assert commands.json("lock", "accept", TRACKER, "--reason", "x") == {
+        "tracker_id": DEMO_TRACKER_ID,
+        "accepted": False,
+    }
+    assert (
+        "never locked" in commands.run("lock", "accept", TRACKER, "--reason", "x").out
+    )
+    commands.json("lock", "acquire", TRACKER, "--owner", "me")
+    held = commands.run("lock", "accept", TRACKER, "--reason", "x")
+    assert held.code == 3
+    assert "is locked by me" in held.err
+    reduced = server.world()["trackers"]
+    commands.json("lock", "release", "--owner", "me")
+
+    # Afterwards an administrator wants them exactly as the lock had made them.
+    server.load_world({**server.world(), "trackers": reduced})
+    before = writes()
+    refused = commands.run("lock", "acquire", TRACKER, "--owner", "me")
+    assert refused.code == 1
+    assert "exactly the rights that our last lock left" in refused.err
+    accepted = commands.run(
+        "lock", "accept", TRACKER, "--reason", "a freeze", "--by", "admin"
+    )
+    assert accepted.code == 0, accepted.err
+    assert "count as meant" in accepted.out
+    assert writes() == before
+    history = commands.run("lock", "history", TRACKER).out
+    assert "admin" in history
+    assert "a freeze" in history
+    assert commands.run("lock", "acquire", TRACKER, "--owner", "me").code == 0

@@ -77,7 +77,7 @@ def test_a_world_comes_from_a_file(commands: Any, tmp_path: Path) -> None:
     process = commands.start("emulator", "serve", "--world", str(file))
     assert process.stdout is not None
     url = process.stdout.readline().split()[-1]
-    ran = commands.run("doctor", CODEBEAMER_URL=url)
+    ran = commands.run("doctor", CODEBEAMER_URL=url, CODEBEAMER_PASSWORD="generator")
     process.terminate()
     process.communicate(timeout=20)
     assert "Steering" in ran.out

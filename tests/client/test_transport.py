@@ -28,8 +28,8 @@ from airflow_codebeamer.errors import (
     ServerError,
     UnauthorizedError,
 )
-from airflow_codebeamer.ids import ItemId, TrackerId
-from airflow_codebeamer.models import NewItem
+from airflow_codebeamer.ids import ItemId, RoleId, TrackerId
+from airflow_codebeamer.models import ItemPatch, NewItem
 
 ITEM = {"id": 7, "name": "Brake"}
 NEW = NewItem("Brake")
@@ -740,3 +740,64 @@ def test_a_wrong_password_says_so(serve, client_for):
         get(client_for(wire.url))
 
     assert len(wire.requests) == 1
+
+
+THROTTLED = (429, {"retryAfterSecond": 20})
+
+
+def test_before_is_asked_after_each_wait_and_right_before_each_try(
+    serve, client_for, clock
+):
+    wire = serve(ITEM, THROTTLED, ITEM)
+    client = client_for(wire.url, requests_per_second=1.0, requests_per_minute=None)
+    get(client)
+    asked = []
+
+    def before():
+        asked.append((clock.monotonic(), len(wire.requests)))
+
+    client.items.create_item(TrackerId(1), NEW, before=before)
+
+    assert asked == [(1.0, 1), (21.0, 2)]
+    assert [seen.at_seconds for seen in wire.requests] == [0.0, 1.0, 21.0]
+
+
+def test_what_before_raises_stops_a_write_that_waited(serve, client_for, clock):
+    wire = serve(THROTTLED, ITEM)
+
+    def before():
+        if clock.monotonic() > 10:
+            raise LookupError("lost")
+
+    with pytest.raises(LookupError):
+        client_for(wire.url).items.create_item(TrackerId(1), NEW, before=before)
+
+    assert len(wire.requests) == 1
+
+
+def refuse():
+    raise LookupError("lost")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda c: c.items.create_item(TrackerId(1), NEW, before=refuse),
+        lambda c: c.items.update_many(
+            [ItemPatch(ItemId(7), ())], atomic=True, before=refuse
+        ),
+        lambda c: c.items.delete_item(ItemId(7), before=refuse),
+        lambda c: c.items.insert_child(None, TrackerId(1), ItemId(7), 0, before=refuse),
+        lambda c: c.items.set_children(None, TrackerId(1), [], before=refuse),
+        lambda c: c.trackers.set_role_permissions(
+            TrackerId(1), RoleId(1), [], before=refuse
+        ),
+    ],
+)
+def test_every_write_under_a_lock_can_be_stopped_at_the_last_moment(
+    serve, client_for, write
+):
+    wire = serve(ITEM)
+    with pytest.raises(LookupError):
+        write(client_for(wire.url))
+    assert wire.requests == []

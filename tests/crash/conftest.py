@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ class FusedPart:
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._part, name)
         if name == "set_role_permissions":
-            return lambda *args: self._put(call, *args)
+            return partial(self._put, call)
 
         def fused(*args: Any, **kwargs: Any) -> Any:
             self._fuse.point(f"before {name}")
@@ -164,7 +165,9 @@ class FusedPart:
 
         return fused
 
-    def _put(self, call: Any, tracker: Any, role: Any, permissions: Any) -> Any:
+    def _put(
+        self, call: Any, tracker: Any, role: Any, permissions: Any, *, before: Any
+    ) -> Any:
         rights = list(permissions)
         self._ring.check_intent(role, rights)
         kind = self._fuse.kind
@@ -173,10 +176,12 @@ class FusedPart:
                 self._ring.clock.after(14, lambda: call(tracker, role, rights))
             if kind == "late":
                 raise OutcomeUnknownError("No answer.", address="x")
-            # A pause right here is what a server without tokens cannot fence.
             if kind in ("crash", "late crash"):
                 self._fuse.die("before PUT")
-        answer = call(tracker, role, rights)
+            # The request waits for its turn, as a throttled client's does.
+            if kind == "pause":
+                self._fuse.blow("before PUT")
+        answer = call(tracker, role, rights, before=before)
         self._ring.check_no_gain()
         self._fuse.point("after PUT")
         return answer
@@ -320,13 +325,13 @@ class Ring:
             assert self.rights().get(str(role), set()) <= {*READ, 21}
 
     def check_no_gain(self) -> None:
-        """No role ever has what neither it had nor somebody granted (S5)."""
+        """No role ever has what neither it had nor somebody granted."""
         for role, rights in self.rights().items():
             allowed = self.originals.get(role, set()) | self.granted.get(role, set())
             assert rights <= allowed, role
 
     def check_intent(self, role: int, rights: list[Any]) -> None:
-        """Nothing is sent that is not written down as open, value and all (S4)."""
+        """Nothing is sent that is not written down as open, value and all."""
         lock = LockStatus(LockStore(self.database)).find(self.server.url, self.tracker)
         assert lock is not None
         assert lock.lineage is not None

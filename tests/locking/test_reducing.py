@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from airflow_codebeamer.errors import (
+    LockLostError,
     LockRefusedError,
     OutcomeUnknownError,
     TransportError,
@@ -211,3 +212,22 @@ def test_a_role_deleted_meanwhile_is_passed_over(bench, owner):
     engine.acquire(bench.tracker, owner=owner)
     engine.release(bench.tracker, owner_key=owner.key)
     assert bench.rights("Writer 2") == []
+
+
+def test_a_holder_that_lost_its_lock_while_it_waited_sends_nothing(bench, owner):
+    before = bench.permissions()
+    # The server asks for patience until the lease is over, and would obey then.
+    bench.server.add_fault(
+        {"kind": "status", "status": 429, "operation": PUT, "seconds": 100, "times": 1}
+    )
+    engine = bench.engine()
+
+    with pytest.raises(LockLostError):
+        engine.acquire(bench.tracker, owner=owner)
+
+    assert bench.permissions() == before
+    puts = [call for call in bench.server.calls() if call["operation"] == PUT]
+    assert {call["status"] for call in puts} == {429}
+    found = engine.parts.store.find(bench.server.url, bench.tracker)
+    # Whoever comes next need not wait for a request that never was.
+    assert engine.parts.ledger.list_unsettled(found.lineage) == []

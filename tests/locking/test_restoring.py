@@ -174,3 +174,19 @@ def test_nothing_is_asked_of_a_lock_under_which_nothing_was_sent(bench, owner):
     bench.server.clear_calls()
     assert engine.release(bench.tracker, owner_key=owner.key).requests == 0
     assert bench.operations() == []
+
+
+def test_a_release_that_lost_its_lock_while_it_waited_sends_nothing(bench, held):
+    locked = bench.permissions()
+    bench.server.add_fault(
+        {"kind": "status", "status": 429, "operation": PUT, "seconds": 100, "times": 1}
+    )
+
+    report = held.engine.release(bench.tracker, owner_key=held.lock.owner.key)
+
+    assert not report.released
+    assert "not renewed in time" in report.why
+    assert bench.permissions() == locked
+    bench.pass_time(hours=1)
+    bench.recovery().recover()
+    assert bench.permissions() == held.before

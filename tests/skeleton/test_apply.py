@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from airflow_codebeamer.client import Client
 from airflow_codebeamer.errors import (
     DocumentError,
     LockLostError,
@@ -597,3 +598,56 @@ def test_verify_sees_what_a_new_item_was_not_seeded_with(rig):
     assert verify(wanted, again) == [
         f"A (item {applied.created['A']}): Unit is 'mV', was seeded with 'V'"
     ]
+
+
+def test_threads_that_wait_for_their_turn_send_nothing_under_a_lost_lock(rig):
+    settings = rig.client.settings.model_copy(update={"requests_per_second": 1.0})
+    with Client(settings, clock=rig.clock) as slow:
+        rig.client = slow
+        wanted = rig.plan(rig.document(*(item(str(n)) for n in range(3)), *TREE))
+        begun = rig.clock.monotonic()
+
+        def guard() -> None:
+            if rig.clock.monotonic() > begun + 3:
+                raise LockLostError(rig.tracker_id, expected=1, found=2, why="test")
+
+        with pytest.raises(LockLostError):
+            rig.apply(wanted, guard=guard)
+
+    assert 1 <= len(rig.writes()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("method", "changed"),
+    [
+        ("POST", [item("A", item("A1")), item("B"), item("C")]),
+        ("PUT", [item("A", item("A1"), fields={"Unit": "V"}), item("B")]),
+        ("PATCH", [item("A"), item("B", item("A1"))]),
+        ("PUT", [item("B"), item("A", item("A1"))]),
+    ],
+    ids=["create", "update", "move", "order"],
+)
+def test_a_write_that_waits_under_a_lost_lock_is_not_sent(rig, method, changed):
+    rig.apply(rig.document(item("A", item("A1")), item("B")))
+    before, wanted = rig.state(), rig.plan(rig.document(*changed))
+    rig.server.clear_calls()
+    rig.server.add_fault(
+        {
+            "kind": "status",
+            "status": 429,
+            "operation": "write",
+            "seconds": 20,
+            "times": 1,
+        }
+    )
+    begun = rig.clock.monotonic()
+
+    def guard() -> None:
+        if rig.clock.monotonic() > begun + 10:
+            raise LockLostError(rig.tracker_id, expected=1, found=2, why="test")
+
+    with pytest.raises(LockLostError):
+        rig.apply(wanted, guard=guard)
+
+    assert rig.state() == before
+    assert {name for name, _ in rig.writes()} == {method}

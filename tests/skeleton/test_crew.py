@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from airflow_codebeamer.client import Before
 from airflow_codebeamer.clock import ManualClock
 from airflow_codebeamer.errors import OutcomeUnknownError
 from airflow_codebeamer.skeleton.crew import Crew
@@ -96,7 +97,7 @@ def test_a_signal_in_the_waiting_thread_stops_the_workers():
 def test_a_lost_answer_is_looked_for_at_once():
     clock = ManualClock()
 
-    def send() -> str:
+    def send(_: Before) -> str:
         raise lost()
 
     assert crew(clock=clock).write(send, lambda: "found") == ("found", False)
@@ -106,7 +107,7 @@ def test_a_lost_answer_is_looked_for_at_once():
 def test_a_late_effect_is_found_after_the_wait():
     clock = ManualClock()
 
-    def send() -> str:
+    def send(_: Before) -> str:
         raise lost()
 
     found = crew(clock=clock).write(
@@ -118,7 +119,7 @@ def test_a_late_effect_is_found_after_the_wait():
 def test_a_request_is_repeated_only_after_looking_twice():
     clock, sent, looked = ManualClock(), [], []
 
-    def send() -> str:
+    def send(_: Before) -> str:
         sent.append(1)
         if len(sent) == 1:
             raise lost()
@@ -131,7 +132,7 @@ def test_a_request_is_repeated_only_after_looking_twice():
 def test_it_gives_up_after_three():
     sent = []
 
-    def send() -> str:
+    def send(_: Before) -> str:
         sent.append(1)
         raise lost()
 
@@ -148,7 +149,8 @@ def test_nobody_looks_once_the_lock_is_lost(looks):
         if len(happened) > looks:
             raise RuntimeError("lock lost")
 
-    def send() -> str:
+    def send(before: Before) -> str:
+        before()
         happened.append("sent")
         raise lost()
 

@@ -97,12 +97,19 @@ def test_the_number_of_writes_that_these_tests_count_on(rig):
     assert {method for method, _ in rig.writes()} == {"POST", "PUT", "PATCH"}
     rig.server.clear_calls()
     rig.roll_back(run)
-    assert len(rig.writes()) == 9
+    assert len(rig.writes()) == 8
     assert {method for method, _ in rig.writes()} == {"DELETE", "PUT", "PATCH"}
 
 
-@pytest.mark.parametrize("count", range(1, 10))
-def test_a_rollback_that_stopped_anywhere_can_be_repeated(rig, count):
+@pytest.mark.parametrize(("takes_subtree", "writes"), [(True, 8), (False, 9)])
+def test_a_rollback_that_stopped_anywhere_can_be_repeated(rig, takes_subtree, writes):
+    for count in range(1, writes + 1):
+        rig.server.load_world("demo")
+        rig.server.assume(trash_takes_subtree=takes_subtree)
+        stop_and_repeat(rig, count)
+
+
+def stop_and_repeat(rig, count):
     document = before_and_after(rig)
     before = rig.state()
     run = rig.run()
@@ -119,7 +126,7 @@ def test_a_rollback_that_stopped_anywhere_can_be_repeated(rig, count):
 
 
 @pytest.mark.parametrize("kind", ["drop_answer", "status"])
-@pytest.mark.parametrize("nth", range(1, 10))
+@pytest.mark.parametrize("nth", range(1, 9))
 def test_lost_answers_do_not_disturb_a_rollback(rig, kind, nth):
     document = before_and_after(rig)
     before = rig.state()
@@ -176,20 +183,92 @@ def test_parents_that_were_turned_round_are_turned_back(rig):
     assert rig.state() == before
 
 
-def test_created_items_go_to_the_trash_before_what_stands_above_them(rig):
+TREE = item("A", item("B", item("C", item("D"))), item("E"))
+
+
+def trashed(rig, applied):
+    """Return the keys of items that somebody wanted in the trash, in order."""
+    keys = {number: key for key, number in applied.created.items()}
+    return [
+        keys[int(path.rpartition("/")[2])]
+        for method, path in rig.writes()
+        if method == "DELETE"
+    ]
+
+
+def test_a_created_tree_goes_to_the_trash_with_one_request(rig):
     run = rig.run()
-    chain = item("A", item("B", item("C", item("D"))), item("E"))
-    applied = rig.apply(rig.document(chain), run=run)
+    applied = rig.apply(rig.document(TREE, item("F")), run=run)
     rig.server.clear_calls()
 
-    rig.roll_back(run)
+    report = rig.roll_back(run)
 
-    gone = [int(path.rpartition("/")[2]) for _, path in rig.writes()]
-    keys = {number: key for key, number in applied.created.items()}
-    order = [keys[number] for number in gone]
-    assert order[:2] == ["D", "C"]
-    assert set(order[2:4]) == {"B", "E"}
-    assert order[4:] == ["A"]
+    assert set(trashed(rig, applied)) == {"A", "F"}
+    assert len(rig.calls("POST")) == 2
+    assert rig.tree() == []
+    assert len(report.undone) == 6
+    assert report.left == ()
+
+
+def test_what_does_not_go_along_with_its_tree_goes_one_by_one_from_below(rig):
+    run = rig.run()
+    applied = rig.apply(rig.document(TREE), run=run)
+    rig.server.assume(trash_takes_subtree=False)
+    rig.server.clear_calls()
+
+    report = rig.roll_back(run)
+
+    order = trashed(rig, applied)
+    assert order[:3] == ["A", "D", "C"]
+    assert set(order[3:]) == {"B", "E"}
+    assert len(rig.calls("POST")) == 3
+    assert rig.tree() == []
+    assert report.left == ()
+
+
+def test_a_tree_that_the_server_keeps_whole_goes_one_by_one_from_below(rig):
+    run = rig.run()
+    applied = rig.apply(rig.document(TREE), run=run)
+    rig.server.clear_calls()
+    fault = {"kind": "status", "status": 400, "method": "DELETE", "times": 1}
+    rig.server.add_fault(fault)
+
+    report = rig.roll_back(run)
+
+    order = trashed(rig, applied)
+    assert order[:3] == ["A", "D", "C"]
+    assert set(order[3:5]) == {"B", "E"}
+    assert order[5:] == ["A"]
+    assert rig.tree() == []
+    assert report.left == ()
+
+
+def test_a_tree_whose_answer_was_lost_is_asked_for_whole_again(rig):
+    run = rig.run()
+    applied = rig.apply(rig.document(TREE), run=run)
+    rig.server.clear_calls()
+    rig.server.add_fault({"kind": "reset", "method": "DELETE", "times": 1})
+
+    report = rig.roll_back(run)
+
+    assert trashed(rig, applied) == ["A", "A"]
+    assert rig.tree() == []
+    assert report.left == ()
+
+
+def test_beside_somebody_elses_item_only_whole_trees_of_ours_are_trashed(rig):
+    run = rig.run()
+    mixed = item("A", item("A1", item("A2")), item("B", item("C")))
+    applied = rig.apply(rig.document(mixed), run=run)
+    path = f"/v3/trackers/{rig.tracker_id}/items?parentItemId={applied.created['A1']}"
+    assert rig.server.act("bond", "POST", path, {"name": "Mine"}) == 200
+    rig.server.clear_calls()
+
+    report = rig.roll_back(run)
+
+    assert rig.tree() == ["NA", "  NA1", "    Mine"]
+    assert set(trashed(rig, applied)) == {"A2", "B"}
+    assert len(report.left) == 2
 
 
 def test_somebody_elses_later_move_is_left_and_reported(rig):

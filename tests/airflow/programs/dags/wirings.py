@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, task
 
@@ -24,6 +26,40 @@ generator_dag(
     retries=0,
     retry_delay=timedelta(0),
 )
+
+
+def one_item(key: str = "t:0") -> Iterator[dict[str, Any]]:
+    yield {"key": key, "name": key}
+
+
+generator_dag(
+    "callable",
+    generator=one_item,
+    wait_for=None,
+    retries=0,
+    retry_delay=timedelta(0),
+)
+
+with DAG("several", schedule=None, default_args=QUICK) as several:
+
+    @task
+    def short() -> str:
+        return "short"
+
+    with exclusive_tracker(2001, group_id="a", wait_for=None):
+        short()
+    # Nothing here says which tracker or whose handle: it is that of the group.
+    with exclusive_tracker(2002, group_id="b", wait_for=None):
+        fill = RunGeneratorOperator(task_id="fill", generator=one_item)
+    several.get_task("a.verify") >> fill
+    several.get_task("b.lock") >> several.get_task("a.short")
+
+with DAG("mapped", schedule=None, default_args=QUICK):
+    locks = LockTrackerOperator.partial(task_id="lock").expand(tracker_id=[2001, 2002])
+    fills = RunGeneratorOperator.partial(task_id="fill", generator=one_item).expand(
+        tracker_id=[2001, 2002]
+    )
+    locks >> fills >> UnlockTrackerOperator(task_id="unlock")
 
 with (
     DAG(

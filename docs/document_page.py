@@ -1,0 +1,84 @@
+"""The page on documents: every part, what it takes, what is refused so far."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from reading import cell, first_paragraph, notes
+
+from airflow_codebeamer.skeleton import document
+
+
+def stated(field: FieldInfo) -> str:
+    """Return the default of a document's property."""
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return "see below"
+    if field.default in (None, "", (), {}):
+        return "-"
+    return f"`{field.default}`"
+
+
+def refused(field: FieldInfo) -> list[str]:
+    """Return the values of a property that are named and not supported yet."""
+    for entry in field.metadata:
+        check = getattr(entry, "func", None)
+        if inspect.isfunction(check):
+            told = inspect.getclosurevars(check).nonlocals
+            if "later" in told:
+                return list(told["later"])
+    return []
+
+
+def choices(field: FieldInfo) -> list[str]:
+    """Return the words that a property takes, if it takes only some."""
+    return [str(word) for word in getattr(field.annotation, "__args__", ())]
+
+
+def is_later(field: FieldInfo) -> bool:
+    """Return whether a property is known, and refused unless it is empty."""
+    return any(getattr(one, "func", None) is document._later for one in field.metadata)
+
+
+def document_page() -> Iterator[str]:
+    """The skeleton document, part by part."""
+    yield "# Document\n\nYAML or JSON; a property that is not listed is refused. "
+    yield "A value is text, a number, true or false, a date, null for empty, or a "
+    yield "list of names of options.\n\n"
+    later: list[str] = []
+    for model in DOCUMENT:
+        yield f"## {model.__name__}\n\n{first_paragraph(model)}\n\n"
+        yield "| property | default | meaning |\n| --- | --- | --- |\n"
+        said = notes(model)
+        for name, field in model.model_fields.items():
+            path = f"`{model.__name__}.{field.alias or name}`"
+            if is_later(field):
+                later.append(path)
+                continue
+            meaning = cell(said.get(name, ""))
+            later += [f"{path} of `{word}`" for word in refused(field)]
+            if "Literal" in str(field.annotation) and len(choices(field)) > 1:
+                meaning += " One of " + ", ".join(f"`{w}`" for w in choices(field))
+                meaning += "."
+            yield f"| `{field.alias or name}` | {stated(field)} | {meaning} |\n"
+        yield "\n"
+    yield "## Not supported yet\n\nKnown by name and refused with a sentence: "
+    yield ", ".join(later) + "; a value that refers to somebody or something ("
+    yield ", ".join(f"`{{{name}: …}}`" for name in sorted(document._POINTERS))
+    yield "). Not among the fields that can be written: references to users, roles, "
+    yield "items, trackers and repositories, durations, colours, languages, "
+    yield "countries and tables.\n"
+
+
+DOCUMENT: tuple[type[BaseModel], ...] = (
+    document.Skeleton,
+    document.Target,
+    document.DocumentItem,
+    document.Identity,
+    document.Policy,
+    document.Prune,
+)
