@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check bench up format clean
+.PHONY: demo test check bench matrix up format clean
 
 define install
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,6 +49,10 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/mkdocs build --quiet --strict --site-dir build/site
+
+## matrix: every failure of Airflow, done to real processes; writes the docs page
+matrix: $(VENV)/.dev
+	@$(BIN)/python -m tests.airflow.matrix --write
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

@@ -17,6 +17,7 @@ from airflow.sdk import BaseNotifier
 from asgiref.sync import sync_to_async
 
 from airflow_codebeamer.clock import SystemClock
+from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.hooks import CodebeamerHook
 from airflow_codebeamer.hooks.owner import is_owed, run_of
 from airflow_codebeamer.locking import LockState
@@ -106,6 +107,20 @@ def release_locks(context: Context) -> None:
     _release(_connections(context), context)
 
 
+def _is_left_to_teardown(context: Mapping[str, Any]) -> bool:
+    """Say whether a failed task's own process should keep its hands off.
+
+    When Airflow told it to stop, or the lock was lost to a release, the teardown
+    is at work already, and Airflow kills this process within seconds: a release
+    begun here would take the lock away from the teardown and end half-way.
+    """
+    error = context.get("exception")
+    if not isinstance(error, BaseException):
+        return False
+    is_lost = any(isinstance(e, LockLostError) for e in (error, error.__cause__))
+    return is_lost or bool(getattr(context.get("task"), "is_stopped", False))
+
+
 def _connections(context: Mapping[str, Any]) -> list[str]:
     dag = context.get("dag")
     found = {
@@ -128,6 +143,9 @@ def _release(
     run = _Run.of(context, tracker_id)
     if run is None:
         log.error("No run in the callback's context: its locks are left to recover")
+        return
+    if _is_left_to_teardown(context):
+        log.warning("Somebody else has the release in hand, it is left to the teardown")
         return
     seconds = limit.total_seconds() if limit else run.seconds
     for conn_id in conn_ids:

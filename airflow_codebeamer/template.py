@@ -111,6 +111,7 @@ def generator_dag(
         catchup=dag_args.pop("catchup", False),
         tags=dag_args.pop("tags", {"codebeamer"}),
         default_args={
+            "owner": "codebeamer",
             "codebeamer_conn_id": codebeamer_conn_id,
             "retries": retries,
             "retry_delay": retry_delay,
@@ -262,6 +263,7 @@ def _form(
     generator_args: Mapping[str, Any] | None,
     reason: str,
 ) -> dict[str, Param]:
+    # The form shows them in this order.
     form = {
         # Not required by the form: for a Param without a default `dag.test()` of a
         # run that fails ends in an error. The plan task refuses a missing tracker.
@@ -271,20 +273,7 @@ def _form(
             minimum=1,
             title="Tracker",
             description="Number of the tracker to fill; it is locked meanwhile.",
-        ),
-        "arguments": Param(
-            dict(generator_args or {}),
-            type="object",
-            title="Arguments",
-            description="What the generator is given, one JSON object.",
-        ),
-        "reason": Param(
-            reason,
-            type=["string", "null"],
-            maxLength=500,
-            title="Reason",
-            description="Shown to everybody who meets the lock.",
-        ),
+        )
     }
     if not callable(generator):
         form["generator"] = Param(
@@ -294,6 +283,19 @@ def _form(
             title="Generator",
             description='"package.module:function", or the name of an entry point.',
         )
+    form["arguments"] = Param(
+        dict(generator_args or {}),
+        type="object",
+        title="Arguments",
+        description="What the generator is given, one JSON object.",
+    )
+    form["reason"] = Param(
+        reason,
+        type=["string", "null"],
+        maxLength=500,
+        title="Reason",
+        description="Shown to everybody who meets the lock.",
+    )
     return form
 
 

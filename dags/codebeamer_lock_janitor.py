@@ -22,6 +22,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
+    default_args={"owner": "codebeamer"},
     tags={"codebeamer"},
     description="Finish expired and half-done locks",
     doc_md=__doc__,

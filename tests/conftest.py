@@ -62,7 +62,8 @@ class Canary:
     def used(self, where: str, calls: list[dict[str, Any]], *, other: str = "") -> None:
         """Write down how often a server let it in; `other` is one made elsewhere."""
         admitted = sum(
-            call["user"] == "generator" and call["status"] < 400 for call in calls
+            call["user"] == "generator" and (call["status"] or 999) < 400
+            for call in calls
         )
         line = {"where": where, "admitted": admitted, "other": other}
         with self.book.open("a", encoding="utf-8") as book:

@@ -122,6 +122,7 @@ def show(session: Session, tracker: Tracker) -> int:
     """Say everything about the lock of one tracker."""
     with session.open_store() as store:
         lock = _find(store.status, session.server, TrackerId(tracker))
+        heir = "" if lock is None else _heir(store.status, lock)
     if lock is None:
         session.out.result(
             {"tracker_id": tracker, "state": LockState.FREE.value},
@@ -129,7 +130,13 @@ def show(session: Session, tracker: Tracker) -> int:
         )
         return 0
     document = lock_document(lock)
-    lines = [f"{name:<15} {_words(value)}" for name, value in document.items() if value]
+    lines = [
+        f"{name:<15} {_words(value)}"
+        for name, value in document.items()
+        if value and name != "owner_died"
+    ]
+    if heir:
+        lines.append(f"Its owner did not release it; {heir} is to put the rights back.")
     session.out.result(document, lines)
     return 0
 
@@ -271,6 +278,18 @@ def _find(status: LockStatus, server: str, tracker_id: TrackerId) -> Lock | None
             "--url", f"say which server; tracker {tracker_id} is locked on: {servers}"
         )
     return found[0]
+
+
+def _heir(status: LockStatus, lock: Lock) -> str:
+    """Return who took the restore over from the owner, empty if nobody did."""
+    if not lock.owner_died or lock.state is not LockState.RESTORING:
+        return ""
+    takers = [
+        event.who
+        for event in status.history(lock.server, lock.tracker_id)
+        if event.kind == "take_over" and event.lineage == lock.lineage
+    ]
+    return next((who for who in reversed(takers) if who != lock.owner.key), "")
 
 
 def _words(value: Any) -> str:

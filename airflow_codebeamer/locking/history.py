@@ -76,6 +76,16 @@ class History:
         with self._database.read() as connection:
             return [_event(row) for row in connection.execute(statement).mappings()]
 
+    def list_lineage(self, lineage: Lineage, kind: str) -> list[Event]:
+        """Return the events of that kind in a lineage, the oldest first."""
+        statement = (
+            select(event_table)
+            .where(event_table.c.lineage == lineage, event_table.c.kind == kind)
+            .order_by(event_table.c.number)
+        )
+        with self._database.read() as connection:
+            return [_event(row) for row in connection.execute(statement).mappings()]
+
     def find_event(self, lineage: Lineage | None, kind: str) -> Event | None:
         """Return the last event of that kind in a lineage, or None."""
         statement = (

@@ -201,6 +201,23 @@ def value_of(entry: Entry) -> Rights:
     return rights
 
 
-def taken_by(entry: Entry, original: Rights) -> frozenset[PermissionId]:
+def taken_by(entry: Entry, before: Rights) -> frozenset[PermissionId]:
     """Return what an intent takes away from a role, should it land late."""
-    return original - value_of(entry)
+    return before - value_of(entry)
+
+
+def explaining(intents: Iterable[Entry], entry: RoleEntry, now: Rights) -> list[Entry]:
+    """Return the reductions that explain what a restored role lacks.
+
+    What is missing is compared and not the whole value, since somebody may have
+    edited on top of a late request.
+    """
+    missing = entry.left - now
+    return [
+        intent
+        for intent in intents
+        if missing
+        and intent.kind == REDUCE
+        and intent.key == str(entry.role_id)
+        and missing <= taken_by(intent, entry.left)
+    ]

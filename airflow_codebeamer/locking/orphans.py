@@ -41,15 +41,16 @@ def find_orphans(parts: Parts, lock: Lock | None, now: Permissions) -> list[str]
         looking = [e for e in looking if e.role_id in late or len(differing) == 1]
     return [
         f"role {entry.name} has exactly the rights that our last lock left it, but no "
-        "lock is recorded: compare with `lock history` and give the role its rights "
-        "back first"
+        "lock is recorded: run `airflow-codebeamer recover`, which gives back what a "
+        "late request of ours took, or compare with `airflow-codebeamer lock history "
+        f"{lock.tracker_id}` and give the role its rights back; if an administrator "
+        f"meant it, say `airflow-codebeamer lock accept {lock.tracker_id}`"
         for entry in looking
     ]
 
 
 def _was_reduced(entry: RoleEntry) -> bool:
-    after = entry.original if entry.merged is None else entry.merged
-    return entry.is_owed and entry.base is not None and entry.base != after
+    return entry.is_owed and entry.base is not None and entry.base != entry.left
 
 
 def _sent_late(parts: Parts, lineage: Lineage, now: Permissions) -> Iterator[RoleId]:

@@ -1,13 +1,15 @@
-"""Recovery: every lock whose holder is gone, put back and freed."""
+"""Recovery: every lock whose holder is gone, put back and freed; and its echoes."""
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_codebeamer.errors import CodebeamerError, LockLostError
 from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.echoes import find_echo, heal
 from airflow_codebeamer.locking.engine import LockEngine
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.report import ReleaseReport
@@ -23,6 +25,8 @@ class Recovered:
 
     `action` is "recovered", "would recover" (a dry run), "left" (its lease is
     good, or somebody else was quicker) or "failed"; `error` says why it failed.
+    Of a free tracker that a late request had reduced, it is "healed" or "would
+    heal", and `owner` is whose lock that was.
     """
 
     tracker_id: TrackerId
@@ -54,6 +58,8 @@ class Recovery:
 
     Takes over every lock of the engine's server whose lease is over by more than
     the lock delay, or that is being broken: undoes open runs, restores, frees.
+    Looks also at free trackers while a request of their last lock is unsettled and
+    younger than a day (one request each), and puts back what it took.
     A failure is written down and the next lock follows. May run anywhere, any
     number of times at once; a living holder is never touched.
 
@@ -80,9 +86,10 @@ class Recovery:
         parts = self._engine.parts
         results = []
         for lock in parts.store.list_locks(parts.server):
-            if lock.state is LockState.FREE:
-                continue
             if tracker_id is not None and lock.tracker_id != tracker_id:
+                continue
+            if lock.state is LockState.FREE:
+                results.extend(self._scrub(lock, dry_run=dry_run))
                 continue
             is_over = self._engine.watch.is_over(
                 lock, parts.store.now(), trust_store=self._trust_store
@@ -96,21 +103,45 @@ class Recovery:
     def _recover(self, lock: Lock, *, dry_run: bool) -> Recovered:
         if dry_run:
             return _result(lock, "would recover")
-        parts = self._engine.parts
-        by = f"recovery on {socket.gethostname()}"
         why = "its lock was being broken" if lock.breaking else "its lease ran out"
+        return _tried(
+            lock,
+            "recovered",
+            lambda: take_over(self._engine.parts, lock, _here(), why),
+        )
+
+    def _scrub(self, lock: Lock, *, dry_run: bool) -> list[Recovered]:
+        """Put back what a late request of the last lock took; [] if nothing."""
+        parts = self._engine.parts
         try:
-            report = take_over(parts, lock, by, why)
-        except LockLostError:
-            return _result(lock, "left")
+            echo = find_echo(parts, lock)
         except CodebeamerError as error:
-            return _result(lock, "failed", error=str(error))
-        except Exception as error:
-            # One lock's trouble must not keep the others from coming back.
-            return _result(lock, "failed", error=f"{type(error).__name__}: {error}")
-        if report is None:
-            return _result(lock, "left")
-        return _result(lock, "recovered", report=report)
+            return [_result(lock, "failed", error=str(error))]
+        if echo is None:
+            return []
+        shown = replace(lock, owner=echo.owner)
+        if dry_run:
+            return [_result(shown, "would heal")]
+        return [_tried(shown, "healed", lambda: heal(parts, echo, _here()))]
+
+
+def _here() -> str:
+    return f"recovery on {socket.gethostname()}"
+
+
+def _tried(lock: Lock, done: str, act: Callable[[], ReleaseReport | None]) -> Recovered:
+    try:
+        report = act()
+    except LockLostError:
+        return _result(lock, "left")
+    except CodebeamerError as error:
+        return _result(lock, "failed", error=str(error))
+    except Exception as error:
+        # One lock's trouble must not keep the others from coming back.
+        return _result(lock, "failed", error=f"{type(error).__name__}: {error}")
+    if report is None:
+        return _result(lock, "left")
+    return _result(lock, done, report=report)
 
 
 def _result(

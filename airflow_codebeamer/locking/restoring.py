@@ -26,7 +26,7 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import RoleId
 from airflow_codebeamer.locking.heartbeat import Pulse
-from airflow_codebeamer.locking.ledger import REDUCE, RESTORE, taken_by
+from airflow_codebeamer.locking.ledger import RESTORE, explaining
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import (
@@ -66,6 +66,7 @@ class Restoring:
         self._by = by or lock.owner.key
         self._said = _Said()
         self._sent: Counter[RoleId] = Counter()
+        self._has_read = False
 
     def run(self) -> ReleaseReport:
         """Undo open runs, put permissions back, verify, free.
@@ -134,6 +135,7 @@ class Restoring:
             return RoleWriter(self._parts, self._lock, entries, Permissions({}))
         writer = RoleWriter(self._parts, self._lock, entries, Permissions({}))
         writer.read()
+        self._has_read = True
         while True:
             for role_id in sorted(entries):
                 self._restore_role(writer, role_id)
@@ -167,28 +169,19 @@ class Restoring:
         entry, now = writer.entries[role_id], writer.current.of_role(role_id)
         if not entry.is_owed:
             return None
+        if entry.phase is Phase.RESTORED:
+            # It was all back already: what a late request of ours does not explain
+            # is somebody else's edit.
+            return entry.left | now if self._is_late(entry, now) else None
         wanted = entry.back(now)
-        if wanted == now:
-            return None
-        if entry.phase is Phase.RESTORED and not self._is_late(entry, now):
-            # It was all back already, so this is somebody else's edit.
-            return None
-        return wanted
+        return None if wanted == now else wanted
 
     def _is_late(self, entry: RoleEntry, now: Rights) -> bool:
-        """Return whether a request of ours without an answer explains a loss.
-
-        What is missing is compared and not the whole value, since somebody may
-        have edited on top of it.
-        """
-        after = entry.original if entry.merged is None else entry.merged
-        missing = after - now
-        return bool(missing) and any(
-            intent.kind == REDUCE
-            and intent.key == str(entry.role_id)
-            and missing <= taken_by(intent, entry.original)
-            for intent in self._parts.ledger.list_unsettled(self._lock.lineage)
-        )
+        """Return whether a request of ours without an answer explains a loss."""
+        if entry.left <= now:
+            return False
+        unsettled = self._parts.ledger.list_unsettled(self._lock.lineage)
+        return bool(explaining(unsettled, entry, now))
 
     def _wait_for_late_requests(self) -> None:
         """Wait until no request without an answer can take effect any more."""
@@ -239,15 +232,13 @@ class Restoring:
         return f"role {entry.name}: somebody {' and '.join(words)}" if words else ""
 
     def _free(self, writer: RoleWriter, pulse: Pulse) -> None:
-        for entry in writer.entries.values():
-            if entry.is_owed:
-                after = writer.current.of_role(entry.role_id)
-                self._note_drift(writer, replace(entry, phase=Phase.RESTORING), after)
+        if self._has_read:
+            self._compare(writer)
+            self._keep_what_is_left(writer)
         snapshot = self._parts.history.find_event(self._lock.lineage, "snapshot")
         before = snapshot.detail.get("digest") if snapshot is not None else None
-        # Nothing was ever sent: then nothing was read back either.
         is_untouched = not any(entry.touched for entry in writer.entries.values())
-        after_digest = None if is_untouched else writer.current.digest()
+        after_digest = writer.current.digest() if self._has_read else None
         detail: Mapping[str, Any] = {
             "before": before,
             "after": after_digest,
@@ -262,6 +253,33 @@ class Restoring:
             detail=detail,
             by=self._by,
         )
+
+    def _compare(self, writer: RoleWriter) -> None:
+        """Note every difference of the last read that is not of our making."""
+        current = writer.current
+        for entry in writer.entries.values():
+            if entry.phase not in (Phase.EXCLUSIVE, Phase.GONE):
+                after = current.of_role(entry.role_id)
+                self._note_drift(writer, replace(entry, phase=Phase.RESTORING), after)
+        for role_id in sorted(current.roles.keys() - writer.entries.keys()):
+            # Nobody had it when the originals were written down.
+            new = RoleEntry(role_id, current.name_of(role_id), original=NOTHING)
+            self._note_drift(writer, new, current.of_role(role_id))
+
+    def _keep_what_is_left(self, writer: RoleWriter) -> None:
+        """Write down what roles have at last where that is not what we sent.
+
+        A request that lands after this lock is told from a person's edit by it.
+        """
+        for entry in list(writer.entries.values()):
+            now = writer.current.of_role(entry.role_id)
+            is_known = entry.phase is Phase.RESTORED and entry.merged == now
+            if entry.is_owed and not is_known:
+                left = replace(entry, phase=Phase.RESTORED, merged=now)
+                self._parts.ledger.keep(
+                    self._lock, left, lease=self._parts.settings.ttl
+                )
+                writer.entries[entry.role_id] = left
 
     def _report(self, writer: RoleWriter, requests: int) -> ReleaseReport:
         floors = tuple(

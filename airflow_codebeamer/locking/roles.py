@@ -53,6 +53,11 @@ class RoleEntry:
         """Whether this role may still lack something because of us."""
         return self.touched and self.phase is not Phase.GONE
 
+    @property
+    def left(self) -> Rights:
+        """What the last restore left it with, or would have, had it sent anything."""
+        return self.original if self.merged is None else self.merged
+
     def back(self, current: Rights) -> Rights:
         """Return what the role must have, given what it has now."""
         return merge(self.original, self._base, current)

@@ -5,6 +5,8 @@
                |          +--------+----------+   released, expired or broken
                +-> FREE (nothing was touched)
 
+    FREE -> RESTORING   a request of the last lock landed after it was over
+
 `GRANTED` has an owner and no journal. `LOCKING` has a complete journal. `HELD`
 means verified on the server. `RESTORING` belongs to an epoch, not to a person:
 whoever holds the epoch goes on with it.
@@ -75,6 +77,8 @@ STEPS: tuple[Step, ...] = (
     Step("take over", LockState.HELD, LockState.RESTORING, raises_epoch=True),
     Step("take over", LockState.RESTORING, LockState.RESTORING, raises_epoch=True),
     Step("clear", LockState.GRANTED, LockState.FREE, raises_epoch=True),
+    # A late request of the last lock reduced a tracker that was free already.
+    Step("heal", LockState.FREE, LockState.RESTORING, raises_epoch=True),
 )
 
 

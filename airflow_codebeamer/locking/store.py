@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, insert_missing, lock_table
-from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.ids import Lineage, TrackerId
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.records import LockRecords
 from airflow_codebeamer.locking.states import LockState
@@ -195,6 +195,38 @@ class LockStore(LockRecords):
                 **values,
                 **_UNBROKEN,
                 owner_died=True,
+            )
+
+    def heal(
+        self,
+        seen: Lock,
+        owner: Owner,
+        *,
+        lineage: Lineage,
+        ttl: timedelta,
+        detail: Detail,
+        by: str,
+    ) -> Lock | None:
+        """Take a free tracker to put back what a late request of its lock took.
+
+        Not if its permissions were accepted as they are since it was seen: that
+        forgets the fingerprint and leaves the epoch.
+        """
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection,
+                seen,
+                "heal",
+                lock_table.c.fingerprint.is_not(None),
+                detail=detail,
+                who=by,
+                **_named(owner),
+                **_UNBROKEN,
+                reason="a request of its last lock landed late",
+                lineage=lineage,
+                acquired_at=self._database.now,
+                lease_until=self._moves.ahead(ttl),
+                dirty_put_until=None,
             )
 
     def free(

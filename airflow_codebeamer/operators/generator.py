@@ -24,6 +24,7 @@ from airflow_codebeamer.operators.lock import LockTrackerOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_codebeamer.generator import RunSummary
     from airflow_codebeamer.ids import TrackerId
     from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.skeleton import Plan, Progress
@@ -130,6 +131,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         if held.lease is not None:
             # Whatever follows in the run was promised this, not the default.
             codebeamer.engine.renew(lock, lease=held.lease)
+        self.log.info("Tracker %s: %s.", tracker_id, _totals(summary))
         return summary.to_json()
 
     def _lock(
@@ -237,6 +239,16 @@ def _is_lock_task(task: Any) -> bool:
     """Say whether a task is a lock task, mapped or not."""
     kind = getattr(task, "operator_class", type(task))
     return isinstance(kind, type) and issubclass(kind, LockTrackerOperator)
+
+
+def _totals(summary: RunSummary) -> str:
+    # A run without a number wrote nothing: reading for the plan was enough.
+    verified = "verified by reading back" if summary.run_id else "nothing was written"
+    return (
+        f"{summary.created} created, {summary.updated} updated, {summary.moved} moved, "
+        f"{summary.unchanged} unchanged; {summary.requests} requests in "
+        f"{summary.seconds:.1f} s; {verified}"
+    )
 
 
 def _plan_summary(wanted: Plan, codebeamer: Codebeamer) -> dict[str, Any]:

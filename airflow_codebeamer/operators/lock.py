@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import TaskDeferred
 
-from airflow_codebeamer.errors import ConfigurationError, LockError, LockHeldError
+from airflow_codebeamer.errors import (
+    ConfigurationError,
+    DatabaseError,
+    LockError,
+    LockHeldError,
+)
 from airflow_codebeamer.hooks.owner import owner_of
 from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
@@ -18,6 +24,7 @@ from airflow_codebeamer.triggers import LockEvent, TrackerLockTrigger, lock_even
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["LockTrackerOperator"]
@@ -143,4 +150,25 @@ class LockTrackerOperator(CodebeamerOperator):
             wait_for=patience,
             exclusive_role=self.exclusive_role or None,
         )
+        self.log.info("%s", _told(lock, _reduced(codebeamer, lock)))
         return handle_of(owner, [lock], self.lease)
+
+
+def _told(lock: Lock, reduced: Sequence[str] | None) -> str:
+    until = lock.lease_until.isoformat(timespec="seconds") if lock.lease_until else "?"
+    line = f"Tracker {lock.tracker_id} is locked for {lock.owner.key} until {until}"
+    if lock.reason:
+        line += f", for: {lock.reason}"
+    if reduced is not None:
+        line += f"; reduced: {', '.join(reduced) or 'no role, none may write'}"
+    return f"{line}; may still write: {lock.exclusive_role}"
+
+
+def _reduced(codebeamer: Codebeamer, lock: Lock) -> Sequence[str] | None:
+    """Return the roles that the lock reduced, None if its history does not say."""
+    # The lock is held by now: a store that is away for a moment must not fail it.
+    with suppress(DatabaseError):
+        for event in reversed(codebeamer.status.history(lock.server, lock.tracker_id)):
+            if event.kind == "hold" and event.lineage == lock.lineage:
+                return [str(name) for name in event.detail.get("reduced", ())]
+    return None

@@ -56,7 +56,14 @@ class ReserveTrackerOperator(CodebeamerOperator):
         lock = codebeamer.engine.reserve(
             tracker_id, owner=owner, reason=self.reason, lease=self.lease
         )
-        if not lock.is_mine:
+        if lock.is_mine:
+            self.log.info(
+                "Tracker %s is reserved for %s until %s; the server was not asked.",
+                tracker_id,
+                owner.key,
+                lock.lease_until and lock.lease_until.isoformat(timespec="seconds"),
+            )
+        else:
             self.log.info(
                 "Tracker %s is %s by %s: the lock task waits for it, or says so.",
                 tracker_id,

@@ -74,9 +74,19 @@ class UnlockTrackerOperator(CodebeamerOperator):
             self._tell(report)
         if pending:
             raise pending[0]
+        unreleased = {report.tracker_id for report in reports if not report.released}
+        for lock in held:
+            # A callback took the release over; Airflow may yet kill its process.
+            if lock.tracker_id in unreleased and _is_restoring(codebeamer, lock):
+                raise RestorePendingError(
+                    lock.tracker_id, [f"another release of {lock.owner.key} has it"]
+                )
         return {"owner": owner, "released": [report.to_json() for report in reports]}
 
     def _tell(self, report: ReleaseReport) -> None:
+        if not report.released:
+            self.log.info("Tracker %s: %s.", report.tracker_id, report.why)
+            return
         self.log.info(
             "Tracker %s: permissions are back for %s.",
             report.tracker_id,
@@ -85,9 +95,19 @@ class UnlockTrackerOperator(CodebeamerOperator):
         for finding in report.drift:
             self.log.warning("Somebody changed permissions meanwhile: %s", finding)
         for floor in report.floors:
-            self.log.warning("The server had not taken away: %s", floor)
+            # Normal: a project administrator keeps a minimum on every tracker.
+            self.log.info("The server had not taken away: %s", floor)
         for left in report.not_undone:
             self.log.error("Of an unfinished run, this could not be undone: %s", left)
+
+
+def _is_restoring(codebeamer: Codebeamer, lock: Lock) -> bool:
+    found = codebeamer.status.find(lock.server, lock.tracker_id)
+    return (
+        found is not None
+        and found.state is LockState.RESTORING
+        and found.owner.key == lock.owner.key
+    )
 
 
 def _is_meant(lock: Lock, given: Held | None, context: Context) -> bool:

@@ -329,9 +329,11 @@ def _refused(chunk: tuple[Update, ...], failed: Mapping[int, str]) -> SkeletonEr
         f"{keys.get(ItemId(item_id), '?')} (item {item_id}): {message}"
         for item_id, message in failed.items()
     ]
+    # The server's own sentences may end with a period.
+    reasons = "; ".join(line.rstrip(". ") for line in lines[:5])
     return SkeletonError(
         f"The server refused to change {len(lines)} item(s), this request changed "
-        f"nothing: {'; '.join(lines[:5])}."
+        f"nothing: {reasons}."
     )
 
 

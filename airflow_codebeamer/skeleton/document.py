@@ -197,10 +197,8 @@ class Prune(_Closed):
     mode: Annotated[Literal["report"], _only("report", later=("obsolete", "trash"))] = (
         "report"
     )
-    #: No effect while nothing is deleted.
-    max_items: int | None = None
-    #: No effect while nothing is deleted.
-    max_percent: float | None = None
+    max_items: Later = None
+    max_percent: Later = None
     protect: Later = None
     set: Later = None
     move_under: Later = None

@@ -55,9 +55,13 @@ def test_dag_is_released_by_callback_and_deadline(ours: dict[str, Any]) -> None:
 
 def test_form_and_schedule(ours: dict[str, Any]) -> None:
     dag = ours["codebeamer_generator"]
-    assert dag["params"] == ["arguments", "generator", "reason", "tracker_id"]
+    assert dag["params"] == ["tracker_id", "generator", "arguments", "reason"]
     assert dag["schedule"] is None
     assert ours["codebeamer_lock_janitor"]["schedule"] == "*/3 * * * *"
+
+
+def test_owner_is_not_airflow(ours: dict[str, Any]) -> None:
+    assert {dag["owner"] for dag in ours.values()} == {"codebeamer"}
 
 
 def test_unlock_is_tried_for_minutes(ours: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.triggers.callback import CallbackTrigger
 
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID
-from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.errors import LockLostError
+from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking import Owner
 from airflow_codebeamer.notifications import ReleaseLocksNotifier, release_locks
 from airflow_codebeamer.operators import UnlockTrackerOperator
@@ -52,6 +53,17 @@ def held(here: Any, elsewhere: Codebeamer) -> Any:
 @pytest.mark.parametrize("name", CONTEXTS)
 def test_releases_from_every_context(held: Any, name: str) -> None:
     ReleaseLocksNotifier()(dict(CONTEXTS[name]))
+    assert held.owners() == {}
+
+
+def test_leaves_the_lock_of_a_task_that_is_being_killed(held: Any) -> None:
+    """Airflow gives its process five seconds, and the teardown is at work already."""
+    stopped = SimpleNamespace(is_stopped=True)
+    lost = LockLostError(TRACKER, expected=Epoch(1), found=None, why="lost")
+    ReleaseLocksNotifier()({**CONTEXTS["task"], "task": stopped})
+    ReleaseLocksNotifier()({**CONTEXTS["task"], "exception": lost})
+    assert held.owners() == {TRACKER: "fill/manual/1"}
+    ReleaseLocksNotifier()({**CONTEXTS["dag"], "task": stopped})
     assert held.owners() == {}
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from structlog.testing import capture_logs
 
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID
 from airflow_codebeamer.errors import (
@@ -92,6 +94,49 @@ def test_parameters_that_are_wrong_at_once() -> None:
         lock(strategy="item_locks")
     with pytest.raises(ConfigurationError, match="apply or plan"):
         RunGeneratorOperator(task_id="g", generator="a:b", mode="destroy")
+
+
+def told(work: Callable[[], Any]) -> list[tuple[str, str]]:
+    """Return level and text of each line that a task logged meanwhile."""
+    with capture_logs() as lines:
+        work()
+    return [
+        (line["log_level"], line["event"] % line.get("positional_args", ()))
+        for line in lines
+        if "outside of the Task Runner" not in line["event"]
+        and "Skipping masking" not in line["event"]
+    ]
+
+
+def test_tasks_say_in_their_logs_what_they_did(here: Any) -> None:
+    def last(operator: Any) -> str:
+        lines = told(lambda: operator.execute(CONTEXT))
+        assert {level for level, _ in lines} == {"info"}
+        return lines[-1][1]
+
+    reserve = ReserveTrackerOperator(
+        task_id="reserve", tracker_id=TRACKER, reason="new model"
+    )
+    assert f"Tracker {TRACKER} is reserved for {RUN} until 20" in last(reserve)
+    locked = re.compile(
+        rf"Tracker {TRACKER} is locked for {RUN} until 20\S+, for: new model; reduced: "
+        "Project Admin, Developer, Tester; may still write: Generator"
+    )
+    assert locked.fullmatch(last(lock(reason="new model")))
+    here.server.clear_calls()
+    assert locked.fullmatch(last(lock()))
+    assert here.server.calls() == []
+    handle = lock().execute(CONTEXT)
+    generate = RunGeneratorOperator(task_id="g", generator=items, lock=handle)
+    totals = r"Tracker 2001: {} unchanged; \d+ requests in \d+\.\d s; {}\."
+    first = totals.format(
+        "5 created, 0 updated, 0 moved, 0", "verified by reading back"
+    )
+    assert re.fullmatch(first, last(generate))
+    second = totals.format("0 created, 0 updated, 0 moved, 5", "nothing was written")
+    assert re.fullmatch(second, last(generate))
+    # A server that leaves a project administrator his minimum is no warning.
+    assert "had not taken away: role Project Admin kept" in last(unlock())
 
 
 def test_second_try_gets_the_same_lock(here: Any) -> None:

@@ -14,8 +14,11 @@ from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator
 TRACKER = str(DEMO_TRACKER_ID)
 CAN = "airflow_codebeamer.generators.can:requirements"
 
-#: Quick enough for a test to wait for a dead process's lease.
-QUICK = "ttl=3s,beat=500ms,margin=500ms,lock_delay=500ms,poll=100ms,bridge=5s,settle=0"
+#: Quick enough for a test to wait for a dead process's lease, and long enough that
+#: a living one on a busy machine keeps it.
+QUICK = "ttl=6s,beat=500ms,margin=500ms,lock_delay=500ms,poll=100ms,bridge=10s,settle=0"
+#: For who recovers: what is over need not be over for long.
+SOON = "ttl=1500ms,beat=300ms,margin=300ms,lock_delay=500ms,bridge=5s,settle=0"
 
 
 def names(server: Emulator) -> list[str]:
@@ -211,15 +214,19 @@ def test_a_killed_process_leaves_nothing_after_recover(
     early = commands.json("recover")
     assert early["recovered"] == []
     assert early["held"][0]["tracker_id"] == DEMO_TRACKER_ID
-    deadline = time.monotonic() + 30
-    recovered: list[Any] = []
-    while not recovered and time.monotonic() < deadline:
+    commands.env["CODEBEAMER_LOCK_TIMING"] = SOON
+    deadline = time.monotonic() + 60
+    dry: list[Any] = []
+    while not dry and time.monotonic() < deadline:
         dry = commands.json("recover", "--dry-run")["recovered"]
-        if dry:
-            assert dry[0]["action"] == "would recover"
-            assert server.permissions(DEMO_TRACKER_ID) != before
-            recovered = commands.json("recover")["recovered"]
-    assert recovered[0]["action"] == "recovered"
+    assert dry[0]["action"] == "would recover"
+    assert server.permissions(DEMO_TRACKER_ID) != before
+    actions = []
+    # On a busy machine a recovery, too, may lose its short lease; the next goes on.
+    while "recovered" not in actions and time.monotonic() < deadline:
+        done = commands.run("recover", "--json").document["recovered"]
+        actions += [one["action"] for one in done]
+    assert actions[-1:] == ["recovered"]
     assert names(server) == []
     assert server.permissions(DEMO_TRACKER_ID) == before
     assert commands.json("recover") == {"dry_run": False, "recovered": [], "held": []}
@@ -257,8 +264,8 @@ def wait_for_a_call(
 
 
 def until(happened: Any, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not happened():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.02)

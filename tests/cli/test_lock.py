@@ -151,6 +151,27 @@ def test_breaking_restores_and_says_who_and_why(
     assert "he is on holiday" in commands.run("lock", "history", TRACKER).out
 
 
+def test_an_owner_who_did_not_release_is_told_as_a_sentence(
+    server: Emulator, commands: Any
+) -> None:
+    commands.env["CODEBEAMER_LOCK_TIMING"] = "lock_delay=100ms"
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    assert "did not release" not in commands.run("lock", "show", TRACKER).out
+    server.add_fault({"kind": "status", "status": 403, "method": "PUT"})
+    broken = commands.run("lock", "break", TRACKER, "--reason", "x", "--by", "boss")
+    assert broken.code == 1
+    told = commands.run("lock", "show", TRACKER)
+    assert told.code == 0, told.err
+    assert "restoring" in told.out
+    last = told.out.splitlines()[-1]
+    assert last == "Its owner did not release it; boss is to put the rights back."
+    assert "owner_died" not in told.out
+    assert commands.json("lock", "show", TRACKER)["owner_died"] is True
+    server.clear_faults()
+    commands.json("lock", "release", "--owner", "first")
+    assert "did not release" not in commands.run("lock", "show", TRACKER).out
+
+
 def test_breaking_expects_the_epoch_that_was_seen(commands: Any, writes: Any) -> None:
     commands.json("lock", "acquire", TRACKER, "--owner", "first")
     before = writes()

@@ -80,6 +80,7 @@ class Fuse:
     it (`meanwhile`), and it wakes. `lost commit`: a commit happened, and its
     answer is an error. `late`: a request is taken by the network and lands so
     many seconds later. `late crash`: the same, and the process ends.
+    `asleep`: it stops between its last check of a request and the sending, and wakes.
     """
 
     at: int | None = None
@@ -88,6 +89,7 @@ class Fuse:
     dead: bool = False
     blown: bool = False
     meanwhile: Callable[[], None] | None = None
+    delay: float = 14
 
     def passes(self, name: str) -> bool:
         """Count a point; return whether it is the one."""
@@ -101,14 +103,14 @@ class Fuse:
 
     def point(self, name: str) -> None:
         """Count a point where only a crash or a pause can happen."""
-        if self.passes(name) and self.kind != "lost commit":
+        if self.passes(name) and self.kind not in ("lost commit", "asleep"):
             self.blow(name)
 
     def blow(self, name: str) -> None:
         """Do what the fuse is for, if it can happen here."""
         if self.kind == "crash":
             self.die(name)
-        if self.kind == "pause":
+        if self.kind in ("pause", "asleep"):
             assert self.meanwhile is not None
             self.meanwhile()
         if self.kind == "lost commit":
@@ -169,11 +171,19 @@ class FusedPart:
         self, call: Any, tracker: Any, role: Any, permissions: Any, *, before: Any
     ) -> Any:
         rights = list(permissions)
-        self._ring.check_intent(role, rights)
+
+        def leaving() -> None:
+            before()
+            # Of a request that its guard keeps from leaving, nothing is asked.
+            self._ring.check_intent(role, rights)
+
         kind = self._fuse.kind
         if self._fuse.passes("before PUT"):
             if kind.startswith("late"):
-                self._ring.clock.after(14, lambda: call(tracker, role, rights))
+                leaving()
+                self._ring.clock.after(
+                    self._fuse.delay, lambda: call(tracker, role, rights)
+                )
             if kind == "late":
                 raise OutcomeUnknownError("No answer.", address="x")
             if kind in ("crash", "late crash"):
@@ -181,7 +191,11 @@ class FusedPart:
             # The request waits for its turn, as a throttled client's does.
             if kind == "pause":
                 self._fuse.blow("before PUT")
-        answer = call(tracker, role, rights, before=before)
+            if kind == "asleep":
+                leaving()
+                self._fuse.blow("before PUT")
+                return call(tracker, role, rights)
+        answer = call(tracker, role, rights, before=leaving)
         self._ring.check_no_gain()
         self._fuse.point("after PUT")
         return answer
@@ -283,9 +297,10 @@ class Ring:
         kind: str = "crash",
         act: Callable[[Fuse], None] | None = None,
         meanwhile: Callable[[], None] | None = None,
+        delay: float = 14,
     ) -> Fuse:
         """Do an act (a lock and its release) with a fuse; return the fuse."""
-        fuse = Fuse(at=at, kind=kind, meanwhile=meanwhile)
+        fuse = Fuse(at=at, kind=kind, meanwhile=meanwhile, delay=delay)
         try:
             (act or self.lock_and_release)(fuse)
         except Crash:

@@ -174,6 +174,61 @@ def test_one_that_wakes_up_under_somebody_elses_lock_sends_nothing(ring):
         ring.check_free_and_equal(why=f"paused at point {at}, {name}")
 
 
+@pytest.mark.parametrize("kind", ["late", "late crash"])
+def test_a_request_lands_when_the_tracker_is_long_free(ring, kind):
+    ring.load()
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        if name != "before PUT":
+            continue
+        ring.renew()
+        fuse = ring.disturbed(at, kind, delay=10_000)
+        assert fuse.points[at] == name
+        ring.recover()
+        ring.check_free_and_equal(why=f"request at point {at} is under way")
+        ring.clock.advance(5_000)
+        ring.recover()
+        ring.check_free_and_equal(why=f"request at point {at} landed hours late")
+
+
+def test_one_that_sleeps_between_its_check_and_its_sending(ring):
+    ring.load()
+    for at, name in enumerate(ring.points(ring.lock_and_release)):
+        if name != "before PUT":
+            continue
+        ring.renew()
+        fuse = ring.disturbed(at, "asleep", meanwhile=ring.recover)
+        assert fuse.points[at] == name
+        ring.recover()
+        ring.check_free_and_equal(why=f"woken at point {at}, when it was free")
+
+
+def test_a_crash_anywhere_in_the_healing(ring):
+    ring.load()
+
+    def echo():
+        ring.renew()
+        # Each round takes hours, and once in a day a preflight takes more steps: not
+        # in the lock whose steps are counted.
+        ring.points(ring.lock_and_release)
+        put = ring.points(ring.lock_and_release).index("before PUT")
+        ring.disturbed(put, "late crash", delay=10_000)
+        ring.recover()
+        ring.clock.advance(5_000)
+        assert ring.server.permissions(ring.tracker) != ring.before
+
+    second = 0
+    while True:
+        echo()
+        fuse = ring.disturbed(second, act=ring.recover)
+        if not fuse.dead:
+            break
+        ring.recover()
+        ring.check_free_and_equal(why=f"crash at point {second} of the healing")
+        second += 1
+    assert "before PUT" in fuse.points
+    ring.check_free_and_equal(why="nothing happened in the healing")
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_trouble_upon_trouble_at_random(ring, seed):
     chance = random.Random(seed)  # noqa: S311

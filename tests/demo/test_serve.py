@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ import psutil
 import pytest
 import requests
 
-from airflow_codebeamer.demo.serve import free_or_any
+from airflow_codebeamer.demo.serve import form_variables, free_or_any
 
 UP = """
 import sys
@@ -32,6 +33,13 @@ def test_a_port_that_is_taken_is_replaced_by_any() -> None:
     assert free_or_any(taken) == taken
 
 
+def test_the_form_is_filled_from_variables() -> None:
+    form = form_variables()
+    assert form["AIRFLOW_VAR_CODEBEAMER_GENERATOR_TRACKER"] == "2001"
+    arguments = json.loads(form["AIRFLOW_VAR_CODEBEAMER_GENERATOR_ARGUMENTS"])
+    assert Path(arguments["dbc"]).is_file()
+
+
 @pytest.mark.airflow
 @pytest.mark.timeout(240)
 def test_everything_is_up_until_it_is_stopped(tmp_path: Path) -> None:
@@ -44,7 +52,9 @@ def test_everything_is_up_until_it_is_stopped(tmp_path: Path) -> None:
             env={**os.environ, "TMPDIR": str(tmp_path)},
         )
     try:
-        told = wait_for(out, "Trigger the DAG", process)
+        told = wait_for(out, "over REST is refused", process)
+        assert "the form has tracker 2001" in told
+        assert "not\n  listed under" in re.sub(r"\n\S* +", "\n  ", told)
         address = re.search(r"Airflow +(http://\S+)$", told, re.MULTILINE)
         password = re.search(r"password (\S+)$", told, re.MULTILINE)
         assert address
@@ -55,6 +65,16 @@ def test_everything_is_up_until_it_is_stopped(tmp_path: Path) -> None:
             timeout=30,
         )
         assert answer.status_code == requests.codes.created
+        token = answer.json()["access_token"]
+        details = requests.get(
+            f"{address[1]}/api/v2/dags/codebeamer_generator/details",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        ).json()
+        form = details["params"]
+        assert list(form) == ["tracker_id", "generator", "arguments", "reason"]
+        assert form["tracker_id"]["value"] == 2001
+        assert details["owners"] == ["codebeamer"]
         below = psutil.Process(process.pid).children(recursive=True)
         assert len(below) > 6
 

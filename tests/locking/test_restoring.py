@@ -67,6 +67,37 @@ def test_roles_that_were_never_touched_are_not_written(bench, held, owner):
     assert bench.rights("Reader 1") == [0]
 
 
+def test_a_right_granted_to_a_role_that_was_read_only_is_told(bench, held, owner):
+    bench.grant("Reader 1", [0, 1, 2, 8, 25])
+    bench.server.clear_calls()
+    report = held.engine.release(bench.tracker, owner_key=owner.key)
+    assert report.requests == len(bench.operations()) == 4
+    (told,) = report.drift
+    assert told == (
+        "role Reader 1: somebody added issue_edit_not_own and removed "
+        "issue_attachment_view"
+    )
+    assert _events(bench)["restored_verified"].detail["drift"] == [told]
+    assert bench.rights("Reader 1") == [0, 1, 2, 8, 25]
+
+
+def test_a_role_that_is_new_since_the_lock_is_told(bench, held, owner):
+    world = bench.server.world()
+    reader = bench.place.roles["Reader 1"]
+    (like,) = [role for role in world["roles"] if role["id"] == reader]
+    world["roles"].append({**like, "id": 4999, "name": "Auditor"})
+    world["trackers"][0]["permissions"]["4999"] = [0, 1]
+    bench.server.load_world(world)
+    report = held.engine.release(bench.tracker, owner_key=owner.key)
+    (told,) = report.drift
+    assert told.startswith("role Auditor: somebody added issue_")
+
+
+def test_the_exclusive_roles_rights_are_no_drift(bench, held, owner):
+    bench.grant("Generator", [0, 1])
+    assert held.engine.release(bench.tracker, owner_key=owner.key).drift == ()
+
+
 @pytest.mark.parametrize("kind", ["reset", "drop_answer", "truncate"])
 @pytest.mark.parametrize("nth", [1, 2])
 def test_one_lost_answer_of_a_restore(bench, held, owner, kind, nth, clock):

@@ -216,6 +216,64 @@ def test_a_restore_counts_only_once(store, ledger):
         store.free(restoring, fingerprint={}, detail={})
 
 
+def _freed(store, ledger):
+    lock = store.hold(_locking(store, ledger), lease=MINUTE)
+    restoring = store.start_restoring(lock, ttl=MINUTE, dirty=timedelta())
+    fingerprint = {"digest": "d", "lineage": lock.lineage}
+    return store.free(restoring, fingerprint=fingerprint, detail={})
+
+
+def _heal(store, seen, by="recovery"):
+    return store.heal(
+        seen,
+        OWNER,
+        lineage=seen.fingerprint["lineage"],
+        ttl=MINUTE,
+        detail={"requests": [1]},
+        by=by,
+    )
+
+
+def test_a_free_tracker_is_healed_by_one_under_a_new_epoch(store, ledger):
+    freed = _freed(store, ledger)
+    healing = _heal(store, freed)
+    assert (healing.state, healing.epoch) == (LockState.RESTORING, freed.epoch + 1)
+    assert (healing.owner, healing.lineage) == (OWNER, freed.lineage)
+    assert healing.lease_until > store.now()
+    assert _heal(store, freed) is None
+    (event,) = store.history.list_lineage(freed.lineage, "heal")
+    assert (event.who, event.detail) == ("recovery", {"requests": [1]})
+
+
+def test_many_heal_at_once_and_one_does(store, ledger):
+    freed = _freed(store, ledger)
+    got = []
+    barrier = threading.Barrier(4)
+
+    def try_it(number):
+        barrier.wait()
+        got.append(_heal(store, freed, by=f"recovery {number}"))
+
+    threads = [threading.Thread(target=try_it, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([lock for lock in got if lock is not None]) == 1
+    assert len(store.history.list_lineage(freed.lineage, "heal")) == 1
+
+
+def test_what_moved_on_or_was_accepted_is_not_healed(store, ledger):
+    freed = _freed(store, ledger)
+    granted = _grant(store, Owner("run 2"))
+    assert _heal(store, freed) is None
+    again = store.give_back(granted)
+    assert _heal(store, freed) is None
+    store.forget_fingerprint(again, by="admin", reason="meant")
+    assert _heal(store, again) is None
+    assert store.find(SERVER, TRACKER).state is LockState.FREE
+
+
 def test_a_verdict_on_a_seat_grows_old(store):
     seat = Seat(SERVER, 1, RoleId(2), "generator")
     assert store.verdicts.find(seat, MINUTE) is None

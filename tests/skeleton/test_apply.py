@@ -12,9 +12,12 @@ from airflow_codebeamer.errors import (
     ServerError,
     SkeletonError,
 )
+from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import RunState
 from airflow_codebeamer.models import FieldValue, NewItem
 from airflow_codebeamer.skeleton import read_again, read_snapshot, verify
+from airflow_codebeamer.skeleton.apply import _refused
+from airflow_codebeamer.skeleton.steps import Update
 
 
 def item(key: str, *children: Any, **more: Any) -> dict[str, Any]:
@@ -231,6 +234,13 @@ def test_updates_send_only_what_differs_in_chunks_of_100(rig):
     assert rig.writes() == [("PUT", "/items/fields")] * 2
     assert rig.custom("100") == {"External ID": "100", "Unit": "A", "Length": 8}
     assert wanted.requests == 3
+
+
+@pytest.mark.parametrize("message", ["Length is closed", "Length is closed."])
+def test_a_refusal_ends_with_one_period(message):
+    update = Update(ItemId(7), "K", ())
+    error = _refused((update,), {7: message})
+    assert str(error).endswith("nothing: K (item 7): Length is closed.")
 
 
 def test_every_supported_kind_of_field_is_written_and_read_back(rig):

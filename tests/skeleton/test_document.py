@@ -204,6 +204,17 @@ LATER = "is not supported yet; leave it out"
             "policy.prune.mode",
             "use report",
         ),
+        ({"policy": {"prune": {"max_items": 5}}}, "policy.prune.max_items", LATER),
+        (
+            {"policy": {"prune": {"mode": "report", "max_items": 0}}},
+            "policy.prune.max_items",
+            LATER,
+        ),
+        (
+            {"policy": {"prune": {"max_percent": 2.5}}},
+            "policy.prune.max_percent",
+            LATER,
+        ),
         ({"policy": {"prune": {"set": {"A": 1}}}}, "policy.prune.set", LATER),
         ({"policy": {"prune": {"move_under": "X"}}}, "policy.prune.move_under", LATER),
         ({"items": {}}, "items", "must be a list, found a mapping"),

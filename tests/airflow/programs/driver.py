@@ -57,7 +57,8 @@ def bag(folder: str) -> dict[str, Any]:
                 "tasks": {task.task_id: facts(task) for task in dag.tasks},
                 "callbacks": len(dag.on_failure_callback or ()),
                 "deadlines": len(dag.deadline or ()),
-                "params": sorted(dag.params),
+                "params": list(dag.params),
+                "owner": dag.owner,
                 "schedule": dag.schedule,
             }
             for dag in found.dags.values()
