@@ -32,13 +32,20 @@ def serve(
         str, typer.Option(help="Its limit, like 3/s,120/m, or off.")
     ] = "off",
     latency: Annotated[str, typer.Option(help="How long it thinks, like 20ms.")] = "0",
+    data: Annotated[
+        str, typer.Option(help="A file that keeps its contents over restarts.")
+    ] = "",
 ) -> int:
     """Run the emulator until Ctrl-C. The first line says where it listens."""
     thinks = span(latency, option="--latency").total_seconds()
     room = _room()
     try:
         server = room.Emulator(
-            world=_world(world), throttle=throttle, latency_seconds=thinks, port=port
+            world=_world(world),
+            throttle=throttle,
+            latency_seconds=thinks,
+            port=port,
+            data=data or None,
         )
         server.__enter__()
     except (ValueError, room.RefusedError, OSError) as error:

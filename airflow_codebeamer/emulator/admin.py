@@ -78,6 +78,7 @@ class Control:
         self._application.faults.clear()
         self._application.calls.clear()
         self._application.clock.reset()
+        self._application.changed("clock", self._application.clock.dump())
 
     def _put_world(self, body: Any) -> Any:
         if isinstance(body, dict) and body.keys() == {"name"}:
@@ -107,6 +108,7 @@ class Control:
             raise RefusedError(400, f"This is not a time: {error}") from error
         if body.get("stopped") is False:
             clock.start()
+        self._application.changed("clock", clock.dump())
         return self._clock(None)
 
     def _post_faults(self, body: Any) -> Any:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_codebeamer.emulator.call import EMPTY, Call, Route
-from airflow_codebeamer.emulator.calls import Calls
+from airflow_codebeamer.emulator.calls import Calls, repeatable
 from airflow_codebeamer.emulator.clock import WorldClock, stamp
 from airflow_codebeamer.emulator.contract import Operation, Unclaimed, load_contract
 from airflow_codebeamer.emulator.faults import Fault, Faults
@@ -113,6 +113,8 @@ class Application:
         self.clock = WorldClock()
         self.faults = Faults()
         self.calls = Calls()
+        self.keep: Callable[[str, Any], None] | None = None
+        """Told of every change before it is answered; None: nobody keeps it."""
         self._limits = parse_limits(throttle)
         self._throttle = Throttle(self._limits)
 
@@ -120,6 +122,13 @@ class Application:
         """Put another world in place of this one, with full budgets."""
         self.world = world
         self._throttle = Throttle(self._limits)
+        if self.keep is not None:
+            self.keep("world", world.dump())
+
+    def changed(self, kind: str, data: Any) -> None:
+        """Tell whoever keeps the world of a change that is no call."""
+        if self.keep is not None:
+            self.keep(kind, data)
 
     def begin(self, asked: Asked) -> Step:
         """Write a request down and find out everything that comes before its effect."""
@@ -205,8 +214,16 @@ class Application:
             )
         # The world may have been replaced, and time gone on, while a fault waited.
         step.call.world = self.world
+        with self.clock.held() as moment:
+            answer = self._routed(step, step.operation, step.call)
+        if self.keep is not None and not step.operation.is_read:
+            done = repeatable(step.asked, step.call.user.name, moment, answer.status)
+            self.keep("call", done)
+        return answer
+
+    def _routed(self, step: Step, operation: Operation, call: Call) -> Answer:
         try:
-            result = self._routes[step.operation.id](step.call)
+            result = self._routes[operation.id](call)
         except RefusedError as refusal:
             return self._refused(step, refusal)
         except Exception as error:
@@ -217,7 +234,7 @@ class Application:
             return answer
         if result is EMPTY:
             return Answer()
-        check = step.operation.check_answer
+        check = operation.check_answer
         problem = check(result) if check is not None else "an answer without a shape"
         if problem is not None:
             return self._refused(step, _broken(step, problem))
@@ -261,28 +278,33 @@ class Application:
 
     def act(self, request: dict[str, Any]) -> Answer:
         """Do a request as somebody, without password, rate or fault."""
-        user = self.world.by_name.get(request["user"])
         path, _, query = str(request["path"]).partition("?")
         asked = Asked(
             request["method"].upper(),
             f"{API}{path}",
             query,
-            authorization=f"Actor {request['user']}",
             body=json.dumps(request["body"]).encode() if "body" in request else b"",
         )
+        return self.repeat(request["user"], asked)
+
+    def repeat(self, name: str, asked: Asked) -> Answer:
+        """Do a request as it came, as somebody, without password, rate or fault."""
+        user = self.world.by_name.get(name)
         entry = self._write_down(asked)
-        entry |= {"user": request["user"], "fault": "actor"}
+        entry |= {"user": name, "fault": "actor"}
         step = Step(asked, entry)
-        operation, values, methods = self.contract.find(asked.method, path)
+        operation, values, methods = self.contract.find(
+            asked.method, asked.path.removeprefix(API)
+        )
         try:
             if not isinstance(operation, Operation):
                 raise _unknown(asked, methods)
             if user is None:
-                raise RefusedError(401, f"There is no user {request['user']}.")
+                raise RefusedError(401, f"There is no user {name}.")
             step.operation = operation
             entry["operation"] = operation.id
             where = read_path(operation, values)
-            given = read_query(operation, query)
+            given = read_query(operation, asked.query)
             body = read_body(operation, asked.body)
             step.call = Call(self.world, self.clock, user, where, given, body)
         except RefusedError as refusal:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections import deque
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "repeatable"]
 
 _MOST = 200_000
 
@@ -31,3 +34,11 @@ class Calls:
     def clear(self) -> None:
         """Forget all calls; numbers go on."""
         self._calls.clear()
+
+
+def repeatable(asked: Any, user: str, at: datetime, status: int) -> dict[str, Any]:
+    """Return a request as JSON from which it can be done again; without password."""
+    sent = {**asdict(asked), "authorization": ""}
+    body = base64.b64encode(sent.pop("body")).decode()
+    when = at.isoformat()
+    return {"at": when, "user": user, "status": status, "body": body, "asked": sent}

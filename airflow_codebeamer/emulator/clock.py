@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 __all__ = ["WorldClock", "stamp"]
 
@@ -13,9 +16,12 @@ class WorldClock:
     def __init__(self) -> None:
         self._offset = timedelta(0)
         self._stopped: datetime | None = None
+        self._held: datetime | None = None
 
     def now(self) -> datetime:
         """Return the emulator's time as an aware datetime in UTC."""
+        if self._held is not None:
+            return self._held
         if self._stopped is not None:
             return self._stopped
         return datetime.now(UTC) + self._offset
@@ -51,6 +57,26 @@ class WorldClock:
         """Return to real time."""
         self._offset = timedelta(0)
         self._stopped = None
+
+    @contextlib.contextmanager
+    def held(self, moment: datetime | None = None) -> Iterator[datetime]:
+        """Let one call happen at one moment, the present one if none is given."""
+        before, self._held = self._held, moment or self.now()
+        try:
+            yield self._held
+        finally:
+            self._held = before
+
+    def dump(self) -> dict[str, Any]:
+        """Return what is set, as JSON."""
+        stopped = None if self._stopped is None else self._stopped.isoformat()
+        return {"offset_seconds": self._offset.total_seconds(), "stopped": stopped}
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Set what was set when it was dumped."""
+        self._offset = timedelta(seconds=data["offset_seconds"])
+        stopped = data["stopped"]
+        self._stopped = None if stopped is None else datetime.fromisoformat(stopped)
 
     @property
     def is_stopped(self) -> bool:

@@ -8,6 +8,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -25,9 +26,9 @@ T = TypeVar("T")
 class Emulator:
     """An emulated server for tests and demos: `with Emulator() as server`.
 
-    It runs in a thread with an event loop of its own, listens on this machine
-    only and keeps no files. Any number can live in one process without seeing
-    each other.
+    It runs in a thread with an event loop of its own and listens on this machine
+    only. Any number can live in one process without seeing each other. It keeps
+    no files, unless `data` names one: then its world goes on where it stood.
 
     Not promised: the same timing as a real server, or anything that
     `differences` lists.
@@ -39,8 +40,10 @@ class Emulator:
         throttle: str = "off",
         latency_seconds: float = 0.0,
         port: int = 0,
+        data: str | Path | None = None,
     ) -> None:
-        self._wire = Wire(world, throttle, latency_seconds)
+        kept_in = Path(data) if data is not None else None
+        self._wire = Wire(world, throttle, latency_seconds, kept_in)
         self._wanted_port = port
         self._port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -56,6 +59,7 @@ class Emulator:
         try:
             self._port = self._await(self._wire.start(self._wanted_port))
         except BaseException:
+            self._await(self._wire.stop())
             self._end()
             raise
         return self
@@ -105,6 +109,7 @@ class Emulator:
             if unknown:
                 raise ValueError(f"There is no assumption {', '.join(unknown)}.")
             known.update(switches)
+            self._wire.application.changed("assumptions", switches)
 
         self._do(turn)
 
@@ -126,7 +131,13 @@ class Emulator:
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock."""
-        self._do(lambda: self._wire.application.clock.advance(seconds))
+
+        def advance() -> None:
+            clock = self._wire.application.clock
+            clock.advance(seconds)
+            self._wire.application.changed("clock", clock.dump())
+
+        self._do(advance)
 
     def act(self, user: str, method: str, path: str, body: Any = None) -> int:
         """Do a request as somebody, without a socket or password; return its status.
@@ -211,13 +222,15 @@ def serve(
     world: str | dict[str, Any] = "demo",
     throttle: str = "off",
     latency: float = 0.0,
+    data: str | Path | None = None,
 ) -> None:
     """Run in the foreground until SIGINT or SIGTERM; the first line is the address.
 
-    `latency` is in seconds.
+    `latency` is in seconds. `data` names a file that keeps the world.
     """
+    kept_in = Path(data) if data is not None else None
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(port, Wire(world, throttle, latency)))
+        asyncio.run(_serve(port, Wire(world, throttle, latency, kept_in)))
 
 
 async def _serve(port: int, wire: Wire) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import struct
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp import web
 from airflow_codebeamer.emulator.admin import CONTROL, Control
 from airflow_codebeamer.emulator.app import API, Answer, Application, Asked
 from airflow_codebeamer.emulator.describe import openapi
+from airflow_codebeamer.emulator.keeping import KeptWorld
 from airflow_codebeamer.emulator.seeds import named_world
 from airflow_codebeamer.emulator.world import World
 
@@ -28,16 +30,23 @@ class Wire:
     """Carries requests to the application and answers back, faults included."""
 
     def __init__(
-        self, world: str | dict[str, Any], throttle: str, latency_seconds: float
+        self,
+        world: str | dict[str, Any],
+        throttle: str,
+        latency_seconds: float,
+        kept_in: Path | None = None,
     ) -> None:
         data = named_world(world) if isinstance(world, str) else world
         self.application = Application(World.load(data), throttle)
         self.control = Control(self.application, data)
+        self._kept = KeptWorld(kept_in, self.application) if kept_in else None
         self._latency_seconds = latency_seconds
         self._runner: web.ServerRunner | None = None
 
     async def start(self, port: int) -> int:
         """Listen; return the port, which the system chooses for 0."""
+        if self._kept is not None:
+            self._kept.open()
         self._runner = web.ServerRunner(
             web.Server(self._handle, request_factory=_request, access_log=None),
             shutdown_timeout=0.2,
@@ -52,6 +61,8 @@ class Wire:
         """Stop listening and close every connection."""
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._kept is not None:
+            self._kept.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read() if request.body_exists else b""
