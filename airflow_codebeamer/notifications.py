@@ -14,18 +14,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
-from asgiref.sync import sync_to_async
 
 from airflow_codebeamer.clock import SystemClock
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.hooks import CodebeamerHook
-from airflow_codebeamer.hooks.owner import is_owed, run_of
-from airflow_codebeamer.locking import LockState
+from airflow_codebeamer.hooks.owner import list_owed, run_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.settings import Settings
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["ReleaseLocksNotifier", "release_locks"]
@@ -95,6 +92,8 @@ class ReleaseLocksNotifier(BaseNotifier):
 
     async def async_notify(self, context: Context) -> None:
         """Do the same beside the triggerer's event loop."""
+        from asgiref.sync import sync_to_async
+
         in_thread = sync_to_async(_release, thread_sensitive=False)
         await in_thread([self.codebeamer_conn_id], context, self.limit, self.tracker_id)
 
@@ -153,9 +152,9 @@ def _release(
             # Read here and not in the thread: the first connection that a DAG
             # processor or triggerer reads can take it many seconds.
             hook = CodebeamerHook(conn_id)
-            settings = hook.settings
+            hook.settings  # noqa: B018 - kept by the hook
             worker = threading.Thread(
-                target=_release_run, args=(hook, settings, run), daemon=True
+                target=_release_run, args=(hook, run), daemon=True
             )
             worker.start()
             worker.join(max(seconds - (clock.monotonic() - began), 1.0))
@@ -172,10 +171,10 @@ def _release(
             )
 
 
-def _release_run(hook: CodebeamerHook, settings: Settings, run: _Run) -> None:
+def _release_run(hook: CodebeamerHook, run: _Run) -> None:
     try:
         with hook.codebeamer(say=log.info) as codebeamer:
-            _release_all(codebeamer, settings, run)
+            _release_all(codebeamer, run)
     except Exception as error:
         log.error(
             "Locks of %s/%s are left to teardown and janitor: %s",
@@ -185,13 +184,11 @@ def _release_run(hook: CodebeamerHook, settings: Settings, run: _Run) -> None:
         )
 
 
-def _release_all(codebeamer: Codebeamer, settings: Settings, run: _Run) -> None:
+def _release_all(codebeamer: Codebeamer, run: _Run) -> None:
     owed = [
         lock
-        for lock in codebeamer.status.list_locks(settings.server.base)
-        if lock.state is not LockState.FREE
-        and is_owed(lock.owner.key, run.dag_id, run.run_id, run.map_index)
-        and str(run.tracker_id or lock.tracker_id) == str(lock.tracker_id)
+        for lock in list_owed(codebeamer, run.dag_id, run.run_id, run.map_index)
+        if str(run.tracker_id or lock.tracker_id) == str(lock.tracker_id)
     ]
     for lock in owed:
         # An error leaves the others to teardown and janitor, as time does.

@@ -1,4 +1,8 @@
-"""CodebeamerHook: an Airflow connection becomes settings, a client, the engines."""
+"""CodebeamerHook: an Airflow connection becomes settings, a client, the engines.
+
+The engines, and what they need from outside, are imported when one is asked for:
+a DAG file names this hook each time it is parsed.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +17,15 @@ from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
-from pydantic import SecretStr
 
 from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
-from airflow_codebeamer.hooks.connection import (
-    basic_credentials,
-    server_settings,
-    store_address,
-)
-from airflow_codebeamer.hooks.examination import examine
-from airflow_codebeamer.settings import LockSettings, Settings, StoreSettings
-from airflow_codebeamer.wiring import Codebeamer, connect
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_codebeamer.client import Client
+    from airflow_codebeamer.settings import LockSettings, Settings, StoreSettings
+    from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["LOCK_STORE_CONN_ID", "CodebeamerHook"]
 
@@ -69,6 +66,12 @@ class CodebeamerHook(BaseHook):
         Raises:
             ConfigurationError: names the setting that is missing or wrong.
         """
+        from airflow_codebeamer.hooks.connection import (
+            basic_credentials,
+            server_settings,
+        )
+        from airflow_codebeamer.settings import Settings
+
         server = server_settings(self._connection(self.codebeamer_conn_id))
         if derived := basic_credentials(server):
             mask_secret(derived)
@@ -100,6 +103,8 @@ class CodebeamerHook(BaseHook):
 
     def codebeamer(self, *, say: Callable[[str], None] | None = None) -> Codebeamer:
         """Return the engines, built on first use; `say` gets their progress lines."""
+        from airflow_codebeamer.wiring import connect
+
         return connect(self.settings, say=say or self.log.info)
 
     def test_connection(self) -> tuple[bool, str]:
@@ -107,6 +112,8 @@ class CodebeamerHook(BaseHook):
 
         Changes nothing on the server; makes the lock store's tables if need be.
         """
+        from airflow_codebeamer.hooks.examination import examine
+
         try:
             with self.codebeamer() as codebeamer:
                 return examine(codebeamer)
@@ -131,6 +138,11 @@ class CodebeamerHook(BaseHook):
 
 
 def _store_settings() -> StoreSettings:
+    from pydantic import SecretStr
+
+    from airflow_codebeamer.hooks.connection import store_address
+    from airflow_codebeamer.settings import StoreSettings
+
     try:
         connection = BaseHook.get_connection(LOCK_STORE_CONN_ID)
     except AirflowNotFoundException:
@@ -151,6 +163,8 @@ def _default_store() -> str:
 
 def _lock_settings() -> LockSettings:
     """Read the timing of locks from `[codebeamer] <name>_seconds`."""
+    from airflow_codebeamer.settings import LockSettings
+
     spans: dict[str, timedelta] = {}
     for name in _TIMES:
         option = f"{name}_seconds"

@@ -9,12 +9,21 @@ from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
-from airflow_codebeamer.locking import Owner
-
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-__all__ = ["is_of_run", "is_owed", "owner_key", "owner_of", "run_link", "run_of"]
+    from airflow_codebeamer.locking import Lock, Owner
+    from airflow_codebeamer.wiring import Codebeamer
+
+__all__ = [
+    "is_of_run",
+    "is_owed",
+    "list_owed",
+    "owner_key",
+    "owner_of",
+    "run_link",
+    "run_of",
+]
 
 _MAPPED = re.compile(r"\[\d+\]")
 
@@ -46,8 +55,24 @@ def is_owed(key: str, dag_id: str, run_id: str, map_index: int | None = None) ->
     return is_of_run(key, dag_id, run_id)
 
 
+def list_owed(
+    codebeamer: Codebeamer, dag_id: str, run_id: str, map_index: int | None = None
+) -> list[Lock]:
+    """Return the locks on the connection's server that are that task's to give back."""
+    from airflow_codebeamer.locking import LockState
+
+    return [
+        lock
+        for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
+        if lock.state is not LockState.FREE
+        and is_owed(lock.owner.key, dag_id, run_id, map_index)
+    ]
+
+
 def owner_of(context: Context) -> Owner:
     """Return the owner that a task acts as."""
+    from airflow_codebeamer.locking import Owner
+
     ti = context["ti"]
     return Owner.here(
         owner_key(ti.dag_id, ti.run_id, ti.map_index),

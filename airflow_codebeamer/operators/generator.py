@@ -12,7 +12,6 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 
 from airflow_codebeamer.errors import ConfigurationError, GeneratorFailedError
 from airflow_codebeamer.hooks.owner import owner_key, owner_of
-from airflow_codebeamer.locking import LockState
 from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
     json_of,
@@ -208,6 +207,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         self, context: Context, codebeamer: Codebeamer, tracker_id: TrackerId
     ) -> bool:
         """Say whether an earlier try of this run left a lock that is still owed."""
+        from airflow_codebeamer.locking import LockState
+
         lock = codebeamer.status.find(codebeamer.settings.server.base, tracker_id)
         if lock is None or lock.state is LockState.FREE:
             return False

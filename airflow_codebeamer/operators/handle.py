@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking import Lock, Owner
 from airflow_codebeamer.operators.codebeamer import json_of
+
+if TYPE_CHECKING:
+    from airflow_codebeamer.locking import Lock, Owner
 
 __all__ = ["Held", "handle_of", "read_handle"]
 
@@ -56,6 +58,8 @@ def read_handle(value: Any) -> Held:
     Raises:
         ConfigurationError: this is no handle of ours.
     """
+    from airflow_codebeamer.locking import Lock
+
     found = json_of(value)
     try:
         owner = str(found["owner"])

@@ -19,12 +19,12 @@ from airflow_codebeamer.hooks.owner import owner_of
 from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
 from airflow_codebeamer.operators.handle import handle_of
-from airflow_codebeamer.triggers import LockEvent, TrackerLockTrigger, lock_event
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_codebeamer.locking import Lock
+    from airflow_codebeamer.triggers import LockEvent
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["LockTrackerOperator"]
@@ -93,6 +93,8 @@ class LockTrackerOperator(CodebeamerOperator):
         self, context: Context, event: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Go on where the triggerer saw the tracker free, or gave up."""
+        from airflow_codebeamer.triggers import lock_event
+
         with airflow_verdict():
             seen = lock_event(event)
             if seen.status == "error" and not seen.retry:
@@ -116,6 +118,8 @@ class LockTrackerOperator(CodebeamerOperator):
         until: datetime,
         patience: timedelta | None,
     ) -> dict[str, Any]:
+        from airflow_codebeamer.triggers import TrackerLockTrigger
+
         try:
             return self._acquire(context, codebeamer, patience)
         except LockHeldError as error:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.errors import RestorePendingError
-from airflow_codebeamer.hooks.owner import is_owed, owner_of
-from airflow_codebeamer.locking import LockState
+from airflow_codebeamer.hooks.owner import list_owed, owner_of
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator
 from airflow_codebeamer.operators.handle import Held, read_handle
 
@@ -53,11 +52,7 @@ class UnlockTrackerOperator(CodebeamerOperator):
         """
         given = read_handle(self.lock) if self.lock else None
         owner = given.owner if given else owner_of(context).key
-        held = [
-            lock
-            for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
-            if lock.state is not LockState.FREE and _is_meant(lock, given, context)
-        ]
+        held = _meant(codebeamer, given, context)
         if not held:
             self.log.info("%s holds nothing: it was released before.", owner)
         reports: list[ReleaseReport] = []
@@ -102,6 +97,8 @@ class UnlockTrackerOperator(CodebeamerOperator):
 
 
 def _is_restoring(codebeamer: Codebeamer, lock: Lock) -> bool:
+    from airflow_codebeamer.locking import LockState
+
     found = codebeamer.status.find(lock.server, lock.tracker_id)
     return (
         found is not None
@@ -110,8 +107,17 @@ def _is_restoring(codebeamer: Codebeamer, lock: Lock) -> bool:
     )
 
 
-def _is_meant(lock: Lock, given: Held | None, context: Context) -> bool:
-    if given is not None:
-        return lock.owner.key == given.owner and lock.tracker_id in given.tracker_ids
-    ti = context["ti"]
-    return is_owed(lock.owner.key, ti.dag_id, ti.run_id, ti.map_index)
+def _meant(codebeamer: Codebeamer, given: Held | None, context: Context) -> list[Lock]:
+    """Return the locks to release: those of the handle, or whatever the run holds."""
+    from airflow_codebeamer.locking import LockState
+
+    if given is None:
+        ti = context["ti"]
+        return list_owed(codebeamer, ti.dag_id, ti.run_id, ti.map_index)
+    return [
+        lock
+        for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
+        if lock.state is not LockState.FREE
+        and lock.owner.key == given.owner
+        and lock.tracker_id in given.tracker_ids
+    ]

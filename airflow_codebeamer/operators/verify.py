@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.errors import RestorePendingError
-from airflow_codebeamer.hooks.owner import is_owed
-from airflow_codebeamer.locking import LockState
+from airflow_codebeamer.hooks.owner import list_owed
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator
 from airflow_codebeamer.operators.handle import read_handle
 
@@ -50,10 +49,8 @@ class VerifyUnlockedOperator(CodebeamerOperator):
         trackers = read_handle(self.lock).tracker_ids if self.lock else None
         owed = [
             lock
-            for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
-            if lock.state is not LockState.FREE
-            and is_owed(lock.owner.key, ti.dag_id, ti.run_id, ti.map_index)
-            and (trackers is None or lock.tracker_id in trackers)
+            for lock in list_owed(codebeamer, ti.dag_id, ti.run_id, ti.map_index)
+            if trackers is None or lock.tracker_id in trackers
         ]
         for lock in owed:
             self.heading_for(codebeamer, lock.tracker_id)

@@ -17,13 +17,12 @@ from airflow_codebeamer.errors import ConfigurationError, LockError
 from airflow_codebeamer.hooks import CodebeamerHook
 from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.triggers import TrackerLockTrigger, lock_event
-from airflow_codebeamer.triggers.lock import WantedState, deadline_in, is_reached
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_codebeamer.locking import Lock
+    from airflow_codebeamer.triggers.lock import WantedState
 
 __all__ = ["TrackerLockSensor"]
 
@@ -64,6 +63,8 @@ class TrackerLockSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look once; then wait where `deferrable` and `mode` say."""
+        from airflow_codebeamer.triggers.lock import TrackerLockTrigger, deadline_in
+
         if not self.deferrable:
             return super().execute(context)
         if self.poke(context):
@@ -83,6 +84,8 @@ class TrackerLockSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """Look at the store once."""
+        from airflow_codebeamer.triggers.lock import is_reached
+
         with (
             airflow_verdict(),
             CodebeamerHook(self.codebeamer_conn_id).codebeamer() as codebeamer,
@@ -96,6 +99,8 @@ class TrackerLockSensor(BaseSensorOperator):
         self, context: Context, event: Mapping[str, Any] | None = None
     ) -> None:
         """Judge what the triggerer saw."""
+        from airflow_codebeamer.triggers import lock_event
+
         with airflow_verdict():
             seen = lock_event(event)
             if seen.status == "error" and not seen.retry:
@@ -116,6 +121,8 @@ class TrackerLockSensor(BaseSensorOperator):
 
 
 def _line(tracker_id: object, lock: Lock | None) -> str:
+    from airflow_codebeamer.triggers.lock import is_reached
+
     if lock is None or is_reached(lock, "free"):
         return f"Tracker {tracker_id} is free."
     return f"Tracker {tracker_id} is {lock.state.value}, held by {lock.owner.key}."
