@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_codebeamer.emulator.call import EMPTY, Call, Route
+from airflow_codebeamer.emulator.call import EMPTY, Call, Content, Route
 from airflow_codebeamer.emulator.calls import Calls, repeatable
 from airflow_codebeamer.emulator.clock import WorldClock, stamp
 from airflow_codebeamer.emulator.contract import Operation, Unclaimed, load_contract
 from airflow_codebeamer.emulator.faults import Fault, Faults
+from airflow_codebeamer.emulator.forms import disposition
 from airflow_codebeamer.emulator.reading import (
     claimed_name,
     known_user,
@@ -47,6 +48,7 @@ class Asked:
     authorization: str = ""
     accept: str = ""
     body: bytes = b""
+    content_type: str = ""
 
 
 @dataclass
@@ -197,7 +199,7 @@ class Application:
         step.entry["user"] = user.name if user is not None else None
         where = read_path(operation, values)
         query = read_query(operation, asked.query)
-        body = read_body(operation, asked.body)
+        body = read_body(operation, asked.body, asked.content_type)
         if user is None:
             raise RefusedError(401, "Authentication is required.")
         if not user.rest_access:
@@ -234,6 +236,8 @@ class Application:
             return answer
         if result is EMPTY:
             return Answer()
+        if isinstance(result, Content):
+            return self._file(step, operation, result)
         check = operation.check_answer
         problem = check(result) if check is not None else "an answer without a shape"
         if problem is not None:
@@ -241,6 +245,13 @@ class Application:
         if self.world.assumptions["growing_answers"]:
             result = _grown(result)
         return Answer(body=json.dumps(result, separators=(",", ":")).encode())
+
+    def _file(self, step: Step, operation: Operation, content: Content) -> Answer:
+        if content.media != operation.answer_media:
+            return self._refused(step, _broken(step, f"{content.media} as an answer"))
+        answer = Answer(body=content.body, content_type=content.media)
+        answer.headers["Content-Disposition"] = disposition(content.name)
+        return answer
 
     def _refused(self, step: Step, refusal: RefusedError) -> Answer:
         status, operation = refusal.status, step.operation
@@ -305,7 +316,7 @@ class Application:
             entry["operation"] = operation.id
             where = read_path(operation, values)
             given = read_query(operation, asked.query)
-            body = read_body(operation, asked.body)
+            body = read_body(operation, asked.body, asked.content_type)
             step.call = Call(self.world, self.clock, user, where, given, body)
         except RefusedError as refusal:
             step.refusal = refusal

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_codebeamer.emulator.catalog import (
-    requirement_schema,
-    requirement_statuses,
-    requirement_transitions,
-)
+from airflow_codebeamer.emulator.shown import item_reference
+from airflow_codebeamer.emulator.tables import complete
+from airflow_codebeamer.emulator.tracker_kinds import KINDS
 from airflow_codebeamer.emulator.values import NAME, STATUS
 from airflow_codebeamer.emulator.world import (
     Group,
@@ -45,6 +43,10 @@ class WorldBuilder:
         if unknown:
             raise ValueError(f"There is no assumption {', '.join(unknown)}.")
         self._world.assumptions |= switches
+
+    def number_from(self, **first: int) -> None:
+        """Let the ids of some kinds of things start elsewhere: `item=1336`."""
+        self._world.counters |= first
 
     def user(
         self,
@@ -109,9 +111,9 @@ class WorldBuilder:
         permissions: Mapping[int, Iterable[int]] | None = None,
         available_as_template: bool = False,
         template: int | None = None,
-        item_type: str = "Requirement",
+        kind: str = "Requirement",
     ) -> int:
-        """Add a requirement tracker.
+        """Add a tracker of a kind: Requirement, Task or Test Case.
 
         A tracker with a template and without permissions has its template's.
         """
@@ -125,10 +127,10 @@ class WorldBuilder:
             project=project,
             name=name,
             key=key,
-            schema=requirement_schema(),
-            statuses=requirement_statuses(),
-            transitions=requirement_transitions(),
-            item_type=item_type,
+            schema=KINDS[kind].schema(),
+            statuses=KINDS[kind].statuses(),
+            transitions=KINDS[kind].transitions(),
+            item_type=kind,
             template=template,
             available_as_template=available_as_template,
             permissions=own,
@@ -147,7 +149,8 @@ class WorldBuilder:
         """Add an item at the end of its siblings.
 
         `fields` maps field ids or names to values: text and numbers as they are,
-        options by their name.
+        options by their name, references by the ids of items, and rows of a
+        table as maps from the names of columns to values.
 
         Raises:
             KeyError: The tracker has no such field or option.
@@ -155,11 +158,11 @@ class WorldBuilder:
         world = self._world
         place = world.trackers[tracker]
         values: dict[int, Any] = {NAME: name}
-        values[STATUS] = _kept(place.by_id[STATUS], place.statuses[0]["name"])
+        values[STATUS] = _kept(world, place.by_id[STATUS], place.statuses[0]["name"])
         by_name = {known["name"]: known for known in place.schema}
         for field, given in (fields or {}).items():
             known = by_name[field] if isinstance(field, str) else place.by_id[field]
-            values[known["id"]] = _kept(known, given)
+            values[known["id"]] = _kept(world, known, given)
         number = world.next_id("item", 10001)
         item = Item(
             id=number,
@@ -187,9 +190,27 @@ class WorldBuilder:
         return self._world.dump()
 
 
-def _kept(known: dict[str, Any], given: Any) -> Any:
+def _kept(world: World, known: dict[str, Any], given: Any) -> Any:
+    if known["type"] == "TableField":
+        return complete(world, known, [_row(known, row) for row in given], None)
+    if known["type"] == "TrackerItemChoiceField":
+        numbers = [given] if isinstance(given, int) else given
+        return [item_reference(world.items[number]) for number in numbers]
     if "options" not in known:
         return given
     names = [given] if isinstance(given, str) else list(given)
     by_name = {option["name"]: option for option in known["options"]}
     return [dict(by_name[name]) for name in names]
+
+
+def _row(known: dict[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "fieldId": column["id"],
+            "name": column["name"],
+            "type": column["valueModel"],
+            "value": given[column["name"]],
+        }
+        for column in known["columns"]
+        if column["name"] in given
+    ]

@@ -9,10 +9,19 @@ from typing import Any
 from airflow_codebeamer.emulator.clock import WorldClock, stamp
 from airflow_codebeamer.emulator.world import User, World
 
-__all__ = ["EMPTY", "Call", "Route"]
+__all__ = ["EMPTY", "Call", "Content", "Route"]
 
 EMPTY = object()
 """What a route returns when it answers 200 without a body."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a route returns when it answers bytes: a file, or many in an archive."""
+
+    body: bytes
+    media: str
+    name: str
 
 
 @dataclass
@@ -38,4 +47,4 @@ class Call:
 
 
 Route = Callable[[Call], Any]
-"""A route changes or reads the world and returns JSON, or `EMPTY`."""
+"""A route changes or reads the world and returns JSON, `Content` or `EMPTY`."""

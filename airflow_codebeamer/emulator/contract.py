@@ -18,6 +18,18 @@ from airflow_codebeamer.emulator.validation import Check, Shapes
 
 __all__ = ["Contract", "Operation", "Parameter", "Unclaimed", "load_contract"]
 
+# Reads whose request needs a body.
+_READS_BY_POST = frozenset(
+    (
+        "findTrackerItemsByCbQL",
+        "getBaselineTrackerItemsRelations",
+        "getTrackerItemsAttachmentContents",
+        "searchAllTrackersInProject",
+        "searchProjects",
+        "searchUsers",
+    )
+)
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -42,11 +54,13 @@ class Operation:
     in_query: Mapping[str, Parameter] = field(default_factory=dict)
     check_request: Check | None = None
     check_answer: Check | None = None
+    request_media: str = "application/json"
+    answer_media: str = "application/json"
 
     @property
     def is_read(self) -> bool:
         """Tell whether the operation only looks, whatever its method says."""
-        return self.method == "GET" or self.id == "findTrackerItemsByCbQL"
+        return self.method == "GET" or self.id in _READS_BY_POST
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,8 @@ def _operation(
         in_query={known.name: known for place, known in parameters if place == "query"},
         check_request=requests.check(entry["request"]) if "request" in entry else None,
         check_answer=answers.check(entry["answer"]) if "answer" in entry else None,
+        request_media=entry.get("request_media", "application/json"),
+        answer_media=entry.get("answer_media", "application/json"),
     )
 
 

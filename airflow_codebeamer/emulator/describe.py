@@ -8,6 +8,7 @@ from airflow_codebeamer.emulator.contract import Contract
 
 __all__ = ["openapi"]
 
+_JSON = "application/json"
 _TEXTS = {
     200: "Done.",
     400: "The request is not well formed.",
@@ -63,7 +64,9 @@ def _operation(entry: dict[str, Any]) -> dict[str, Any]:
     if "request" in entry:
         made["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _schema(entry["request"])}},
+            "content": {
+                entry.get("request_media", _JSON): {"schema": _schema(entry["request"])}
+            },
         }
     return made
 
@@ -73,8 +76,11 @@ def _response(entry: dict[str, Any], status: int) -> dict[str, Any]:
     schema: dict[str, Any] | None = {"$ref": "#/components/schemas/RestException"}
     if status == 200:
         schema = _schema(entry["answer"]) if "answer" in entry else None
+    media = _JSON
+    if status == 200 and "answer_media" in entry:
+        media, schema = entry["answer_media"], {"type": "string", "format": "binary"}
     if schema is not None:
-        made["content"] = {"application/json": {"schema": schema}}
+        made["content"] = {media: {"schema": schema}}
     return made
 
 

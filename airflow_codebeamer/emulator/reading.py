@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from airflow_codebeamer.emulator.contract import Operation
+from airflow_codebeamer.emulator.forms import FORM, read_form
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.validation import problem_with_text
 from airflow_codebeamer.emulator.world import User, World
@@ -54,8 +55,8 @@ def read_query(operation: Operation, text: str) -> dict[str, Any]:
     return given
 
 
-def read_body(operation: Operation, body: bytes) -> Any:
-    """Read a JSON body.
+def read_body(operation: Operation, body: bytes, content_type: str = "") -> Any:
+    """Read a body: JSON, or the parts of a form.
 
     Raises:
         RefusedError: It is missing, too much, or not the declared shape (400).
@@ -66,6 +67,8 @@ def read_body(operation: Operation, body: bytes) -> Any:
         return None
     if not body:
         raise RefusedError(400, "Required request body is missing")
+    if operation.request_media == FORM:
+        return read_form(operation.check_request, body, content_type)
     try:
         given = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_codebeamer.emulator.catalog import PERMISSIONS
+from airflow_codebeamer.emulator.tracker_kinds import type_reference
 from airflow_codebeamer.emulator.values import to_value
 from airflow_codebeamer.emulator.world import Item, Project, Tracker, User, World
 
@@ -25,7 +26,6 @@ _LISTS = (
     "areas",
     "assignedTo",
     "categories",
-    "comments",
     "owners",
     "platforms",
     "resolutions",
@@ -94,9 +94,14 @@ def show_item(
         "children": [item_reference(world.items[child]) for child in item.children],
     }
     shown |= {name: [] for name in _LISTS}
+    shown["comments"] = [
+        {"id": number, "type": "CommentReference"}
+        for number in item.comments
+        if world.comments[number].text
+    ]
     if item.parent is not None:
         shown["parent"] = item_reference(world.items[item.parent])
-    custom = _fill(shown, tracker, values)
+    custom = _fill(world, shown, tracker, values)
     shown["customFields"] = custom
     shown["ordinal"] = ordinal
     shown["typeName"] = _type_name(tracker, shown["categories"])
@@ -104,7 +109,7 @@ def show_item(
 
 
 def _fill(
-    shown: dict[str, Any], tracker: Tracker, values: dict[int, Any]
+    world: World, shown: dict[str, Any], tracker: Tracker, values: dict[int, Any]
 ) -> list[dict[str, Any]]:
     """Put built-in values into their properties, and return the custom ones."""
     custom = []
@@ -112,7 +117,7 @@ def _fill(
         known = tracker.by_id[number]
         name = known.get("trackerItemField")
         if name is None:
-            custom.append(to_value(known, kept))
+            custom.append(to_value(world, known, kept))
         elif known.get("multipleValues") is False:
             shown[name] = kept[0]
         else:
@@ -154,7 +159,7 @@ def show_tracker(world: World, tracker: Tracker) -> dict[str, Any]:
         "modifiedAt": tracker.created_at,
         "modifiedBy": user_reference(world, tracker.created_by),
         "project": reference("ProjectReference", world.projects[tracker.project]),
-        "type": {"id": 5, "name": "Requirement", "type": "TrackerTypeReference"},
+        "type": type_reference(tracker.item_type),
         "deleted": False,
         "hidden": False,
         "usingWorkflow": True,

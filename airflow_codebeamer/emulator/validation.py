@@ -11,9 +11,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Check", "Shapes", "problem_with_text"]
+__all__ = ["A_FILE", "Check", "Shapes", "problem_with_text"]
 
 Check = Callable[[Any], str | None]
+
+
+class _File(str):
+    """What stands for a file of a form where shapes know texts only."""
+
+
+A_FILE = _File("a file")
+"""The one value that a text of format binary may have; no other text may."""
 
 _LIMITS = {"int32": 2**31, "int64": 2**63}
 _DATE = re.compile(
@@ -156,12 +164,17 @@ def _scalar(schema: dict[str, Any]) -> Check:
 def _string(schema: dict[str, Any]) -> Check:
     allowed = frozenset(schema.get("enum", ()))
     is_date = schema.get("format") == "date-time"
+    shortest = schema.get("minLength", 0)
+    if schema.get("format") == "binary":
+        return lambda value: None if value is A_FILE else _wrong("file", value)
 
     def check(value: Any) -> str | None:
         if value.__class__ is not str:
             return _wrong("string", value)
         if allowed and value not in allowed:
             return f'"{value}" is not one of {", ".join(sorted(allowed))}'
+        if len(value) < shortest:
+            return f"Text is shorter than {shortest}"
         if is_date and not _DATE.match(value):
             return _wrong("date-time", value)
         return None

@@ -6,9 +6,11 @@ references, so that one form serves a property, a custom field and the history.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from airflow_codebeamer.emulator.refusal import RefusedError
+from airflow_codebeamer.emulator.tables import rows_of, visible
 from airflow_codebeamer.emulator.world import Tracker, World
 
 __all__ = [
@@ -48,6 +50,7 @@ IGNORED = frozenset(
 )
 _NOT_EDITABLE = frozenset((0, 1, 4, 6, 74, 75, PARENT))
 _FORMATS = {"W": "Wiki", "P": "PlainText", "H": "Html"}
+_LISTS = ("ChoiceFieldValue", "TableFieldValue")
 _NUMBER_MODELS = ("IntegerFieldValue", "DecimalFieldValue")
 
 
@@ -68,14 +71,20 @@ def from_value(
         raise RefusedError(
             400, f"Field {known['name']} cannot be set as a field value."
         )
+    return known["id"], _value(world, known, given)
+
+
+def _value(world: World, known: dict[str, Any], given: dict[str, Any]) -> Any:
     model = known["valueModel"].partition("<")[0]
     if given["type"] != model:
         raise RefusedError(
             400, f"Field {known['name']} takes a {model}, not a {given['type']}."
         )
     if model == "ChoiceFieldValue":
-        return known["id"], _choices(world, known, given.get("values"))
-    return known["id"], _plain(known, given.get("value"))
+        return _choices(world, known, given.get("values"))
+    if model == "TableFieldValue":
+        return rows_of(known, given.get("values"), partial(_value, world))
+    return _plain(known, given.get("value"))
 
 
 def from_property(
@@ -98,11 +107,13 @@ def from_property(
     return known["id"], _plain(known, given)
 
 
-def to_value(known: dict[str, Any], kept: Any) -> dict[str, Any]:
+def to_value(world: World, known: dict[str, Any], kept: Any) -> dict[str, Any]:
     """Return a kept value in the shape of a field value."""
     model = known["valueModel"].partition("<")[0]
     value = {"fieldId": known["id"], "name": known["name"], "type": model}
-    value["values" if model == "ChoiceFieldValue" else "value"] = kept
+    if model == "TableFieldValue":
+        kept = visible(world, known, kept)
+    value["values" if model in _LISTS else "value"] = kept
     return value
 
 

@@ -82,6 +82,7 @@ class Wire:
                 headers.get("Authorization", ""),
                 headers.get("Accept", ""),
                 body,
+                headers.get("Content-Type", ""),
             )
         )
         wait = self._latency_seconds + step.delay

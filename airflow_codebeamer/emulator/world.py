@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from airflow_codebeamer.emulator.attached import Attachment, Comment
 from airflow_codebeamer.emulator.differences import default_assumptions
+from airflow_codebeamer.emulator.linked import Association
 from airflow_codebeamer.emulator.refusal import RefusedError
 
 __all__ = [
@@ -117,6 +119,8 @@ class Item:
     modified_by: int = 1
     trashed: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
+    comments: list[int] = field(default_factory=list)
+    attachments: list[int] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -147,6 +151,9 @@ class World:
         self.trackers: dict[int, Tracker] = {}
         self.items: dict[int, Item] = {}
         self.locks: dict[int, HeldLock] = {}
+        self.comments: dict[int, Comment] = {}
+        self.attachments: dict[int, Attachment] = {}
+        self.associations: dict[int, Association] = {}
         self.by_name: dict[str, User] = {}
 
     def next_id(self, kind: str, start: int) -> int:
@@ -235,6 +242,9 @@ _KINDS: dict[str, Any] = {
     "trackers": Tracker,
     "items": Item,
     "locks": HeldLock,
+    "comments": Comment,
+    "attachments": Attachment,
+    "associations": Association,
 }
 _COUNTED = {
     "users": "user",
@@ -243,6 +253,9 @@ _COUNTED = {
     "roles": "role",
     "trackers": "tracker",
     "items": "item",
+    "comments": "comment",
+    "attachments": "attachment",
+    "associations": "association",
 }
 _BY_NUMBER = ("members", "groups", "permissions", "values")
 
@@ -266,7 +279,12 @@ def _check_references(world: World) -> None:
     for item in world.items.values():
         wanted += [("trackers", item.tracker), ("items", item.parent)]
         wanted += [("items", number) for number in item.children]
+        wanted += [("comments", number) for number in item.comments]
+        wanted += [("attachments", number) for number in item.attachments]
     wanted += [("items", number) for number in world.locks]
+    for name in ("comments", "attachments", "associations"):
+        for thing in getattr(world, name).values():
+            wanted += thing.references()
     for kind, number in wanted:
         if number is not None and number not in getattr(world, kind):
             raise RefusedError(400, f"This world has no {number} among its {kind}.")

@@ -12,10 +12,19 @@ from airflow_codebeamer.emulator.access import CLOSE, Rights
 from airflow_codebeamer.emulator.call import Call
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.shown import item_reference
+from airflow_codebeamer.emulator.tables import complete, row_changes
 from airflow_codebeamer.emulator.values import NAME, PARENT, STATUS, to_value
 from airflow_codebeamer.emulator.world import Item, Tracker, World
 
-__all__ = ["change", "check_unlocked", "create", "is_below", "move", "trash"]
+__all__ = [
+    "change",
+    "check_unlocked",
+    "create",
+    "is_below",
+    "move",
+    "next_version",
+    "trash",
+]
 
 
 def check_unlocked(call: Call, item: Item) -> None:
@@ -55,7 +64,7 @@ def create(
         id=world.next_id("item", 10001),
         tracker=tracker.id,
         parent=parent,
-        values=_tidy(values),
+        values=_tidy(_complete(world, tracker, values, {})),
         created_at=call.now,
         created_by=call.user.id,
         modified_by=call.user.id,
@@ -83,15 +92,17 @@ def change(call: Call, item: Item, new: dict[int, Any]) -> None:
         after = (new[STATUS] or [None])[0]
         _check_step(tracker, before, after, label)
         _check_close(call, tracker, before, after)
-    changes = [
-        _change_of(tracker, number, item.values.get(number), kept)
-        for number, kept in new.items()
-        if item.values.get(number) != kept
-    ]
+    new = _complete(world, tracker, new, item.values)
+    changes: list[dict[str, Any]] = []
+    for number, kept in new.items():
+        if item.values.get(number) != kept:
+            changes += _changes_of(
+                world, tracker, number, item.values.get(number), kept
+            )
     if not changes and not world.assumptions["same_value_makes_version"]:
         return
     item.values = _tidy({**item.values, **new})
-    _next_version(call, item, changes)
+    next_version(call, item, changes)
 
 
 def move(call: Call, item: Item, parent: int | None, index: int) -> None:
@@ -112,12 +123,9 @@ def move(call: Call, item: Item, parent: int | None, index: int) -> None:
     world.siblings(tracker, parent).insert(index, item.id)
     item.parent = parent
     if before != parent and world.assumptions["move_makes_version"]:
-        changes = [
-            _change_of(
-                tracker, PARENT, _referring(world, before), _referring(world, parent)
-            )
-        ]
-        _next_version(call, item, changes)
+        ends = _referring(world, before), _referring(world, parent)
+        changes = _changes_of(world, tracker, PARENT, *ends)
+        next_version(call, item, changes)
 
 
 def trash(call: Call, item: Item) -> None:
@@ -158,7 +166,8 @@ def _tidy(values: dict[int, Any]) -> dict[int, Any]:
     }
 
 
-def _next_version(call: Call, item: Item, changes: list[dict[str, Any]]) -> None:
+def next_version(call: Call, item: Item, changes: list[dict[str, Any]]) -> None:
+    """Raise the version of an item and write down what changed."""
     item.version += 1
     item.modified_at = call.now
     item.modified_by = call.user.id
@@ -175,11 +184,41 @@ def _version(item: Item, changes: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _change_of(tracker: Tracker, number: int, old: Any, new: Any) -> dict[str, Any]:
+def _complete(
+    world: World, tracker: Tracker, values: dict[int, Any], before: dict[int, Any]
+) -> dict[int, Any]:
+    """Return values in which every row of a table has what the server adds."""
+    return {
+        number: complete(world, tracker.by_id[number], kept, before.get(number))
+        if tracker.by_id[number]["type"] == "TableField"
+        else kept
+        for number, kept in values.items()
+    }
+
+
+def _changes_of(
+    world: World, tracker: Tracker, number: int, old: Any, new: Any
+) -> list[dict[str, Any]]:
+    """Return what changed in a field; in a table, one change for each row."""
     known = tracker.by_id[number]
+    if known["type"] != "TableField":
+        return [_change_of(world, tracker, known, old, new)]
+    return [
+        {
+            **_change_of(world, tracker, known, row and [row], changed and [changed]),
+            "type": "TrackerItemRowChange",
+            "rowNumber": at,
+        }
+        for at, row, changed in row_changes(old, new)
+    ]
+
+
+def _change_of(
+    world: World, tracker: Tracker, known: dict[str, Any], old: Any, new: Any
+) -> dict[str, Any]:
     change_made = {
         "field": {
-            "id": number,
+            "id": known["id"],
             "name": known["name"],
             "type": "FieldReference",
             "trackerId": tracker.id,
@@ -188,9 +227,9 @@ def _change_of(tracker: Tracker, number: int, old: Any, new: Any) -> dict[str, A
         "type": "TrackerItemChange",
     }
     if old is not None:
-        change_made["oldValue"] = to_value(known, old)
+        change_made["oldValue"] = to_value(world, known, old)
     if new is not None:
-        change_made["newValue"] = to_value(known, new)
+        change_made["newValue"] = to_value(world, known, new)
     return change_made
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_codebeamer.emulator import Emulator
+from airflow_codebeamer.emulator import DEMO_STAKEHOLDER_ID, Emulator
 
 Ask = Callable[..., requests.Response]
 
@@ -63,3 +63,37 @@ def control(server: Emulator) -> Iterator[Ask]:
 
     yield ask_control
     session.close()
+
+
+@pytest.fixture
+def form(server: Emulator) -> Iterator[Ask]:
+    """Send a form: form(user, method, path, texts, *files)."""
+    session = requests.Session()
+
+    def send(
+        user: str,
+        method: str,
+        path: str,
+        texts: dict[str, str] | None = None,
+        *files: tuple[str, tuple[str | None, bytes, str]],
+    ) -> requests.Response:
+        parts: list[Any] = [
+            (name, (None, text)) for name, text in (texts or {}).items()
+        ]
+        return session.request(
+            method,
+            f"{server.url}/api/v3{path}",
+            files=[*parts, *files] or [("", (None, ""))],
+            headers={"Accept": "application/json"},
+            auth=(user, user),
+            timeout=20,
+        )
+
+    yield send
+    session.close()
+
+
+@pytest.fixture
+def need(server: Emulator) -> int:
+    """An item that is there from the start and that nobody owns but bond."""
+    return int(server.items(DEMO_STAKEHOLDER_ID)[0]["id"])

@@ -33,6 +33,12 @@ from airflow_codebeamer.emulator.writing import (
 
 __all__ = ["ITEMS"]
 
+_GROUPS = (
+    "editableFields",
+    "editableTableFields",
+    "readOnlyFields",
+    "readOnlyTableFields",
+)
 _LOOKED_AFTER_BY_THE_SERVER = frozenset((0, 1, 4, 6, 74, 75, 76))
 
 
@@ -162,21 +168,34 @@ def _delete(call: Call) -> Any:
 
 def _get_fields(call: Call) -> Any:
     item, tracker, rights = _seen(call)
-    shown: dict[str, list[Any]] = {"editableFields": [], "readOnlyFields": []}
+    shown: dict[str, list[Any]] = {name: [] for name in _GROUPS}
     may_edit = rights.may_edit(item)
     for number, kept in item.values.items():
-        group = "editableFields" if may_edit else "readOnlyFields"
-        shown[group].append(to_value(tracker.by_id[number], kept))
-    return {**shown, "editableTableFields": [], "readOnlyTableFields": []}
+        known = tracker.by_id[number]
+        group = "editable" if may_edit else "readOnly"
+        group += "TableFields" if known["type"] == "TableField" else "Fields"
+        shown[group].append(to_value(call.world, known, kept))
+    return shown
 
 
 def _new_values(call: Call, tracker: Tracker, body: dict[str, Any]) -> dict[int, Any]:
-    if body.get("tableValues"):
-        raise RefusedError(501, "The emulator has no table fields.")
-    return dict(
-        from_value(call.world, tracker, entry)
-        for entry in body.get("fieldValues") or ()
-    )
+    entries = [*(body.get("fieldValues") or ()), *(body.get("tableValues") or ())]
+    return dict(from_value(call.world, tracker, entry) for entry in entries)
+
+
+def _put_table(call: Call) -> Any:
+    item, tracker = _editable(call)
+    number = call.path["tableFieldId"]
+    known = tracker.by_id.get(number)
+    if known is None or known["type"] != "TableField":
+        raise RefusedError(404, "Table field is not found.")
+    rows = {
+        "fieldId": number,
+        "type": "TableFieldValue",
+        "values": call.body.get("rows"),
+    }
+    change(call, item, dict([from_value(call.world, tracker, rows)]))
+    return show_item(call.world, item)
 
 
 def _put_fields(call: Call) -> Any:
@@ -250,6 +269,7 @@ ITEMS: dict[str, Route] = {
     "deleteTrackerItem": _delete,
     "getTrackerItemFields": _get_fields,
     "updateCustomFieldTrackerItem": _put_fields,
+    "updateTableFieldTrackerItem": _put_table,
     "bulkUpdateTrackerItemFields": _put_many,
     "getTrackerItemHistory": _get_history,
 }

@@ -7,11 +7,23 @@ from typing import Any
 from airflow_codebeamer.emulator.access import Rights
 from airflow_codebeamer.emulator.call import Call, Route
 from airflow_codebeamer.emulator.refusal import RefusedError
-from airflow_codebeamer.emulator.shown import item_reference, page_of, show_tracker
+from airflow_codebeamer.emulator.shown import (
+    item_reference,
+    page_of,
+    reference,
+    show_tracker,
+)
 from airflow_codebeamer.emulator.values import STATUS
 from airflow_codebeamer.emulator.world import Tracker
 
 __all__ = ["TRACKERS"]
+
+_PEOPLE = {"USER": "users", "ROLE": "roles", "GROUP": "groups"}
+_KINDS = {
+    "USER": "UserReference",
+    "ROLE": "RoleReference",
+    "GROUP": "UserGroupReference",
+}
 
 
 def _tracker(call: Call) -> Tracker:
@@ -68,6 +80,46 @@ def _get_transitions(call: Call) -> Any:
     return shown
 
 
+def _get_options(call: Call) -> Any:
+    """Answer what a choice field of an item may hold."""
+    world = call.world
+    item = world.live_item(call.path["itemId"])
+    tracker = world.trackers[item.tracker]
+    Rights(world, call.user, tracker).require_view(item)
+    known = tracker.by_id.get(call.path["fieldId"])
+    if known is None or not known["valueModel"].startswith("ChoiceFieldValue"):
+        raise RefusedError(404, "Choice field is not found.")
+    found = _options(call, known)
+    page, size = call.query["page"], call.query["pageSize"]
+    return {
+        "page": page,
+        "pageSize": size,
+        "total": len(found),
+        "references": page_of(found, page, size),
+    }
+
+
+def _options(call: Call, known: dict[str, Any]) -> list[dict[str, Any]]:
+    if "options" in known:
+        return list(known["options"])
+    world = call.world
+    if known.get("referenceType") == "TrackerItemReference":
+        rights = {
+            number: Rights(world, call.user, tracker)
+            for number, tracker in world.trackers.items()
+        }
+        return [
+            item_reference(item)
+            for item in world.items.values()
+            if not item.trashed and rights[item.tracker].may_view(item)
+        ]
+    return [
+        reference(_KINDS[kind], thing)
+        for kind in known.get("memberTypes", ())
+        for thing in getattr(world, _PEOPLE[kind]).values()
+    ]
+
+
 def _get_items(call: Call) -> Any:
     tracker = _tracker(call)
     rights = Rights(call.world, call.user, tracker)
@@ -92,4 +144,5 @@ TRACKERS: dict[str, Route] = {
     "getTrackerSchema": _get_schema,
     "getTrackerTransitions": _get_transitions,
     "getItemsByTracker": _get_items,
+    "getChoiceOptions": _get_options,
 }
