@@ -23,7 +23,10 @@
     │   └── RollbackIncompleteError something could not be undone
     ├── GeneratorError
     │   ├── GeneratorNotFoundError  nothing of that name
-    │   └── GeneratorFailedError    it ran and failed
+    │   ├── GeneratorFailedError    it ran and failed
+    │   │   ├── GeneratorProtocolError  it said what nobody can read
+    │   │   └── GeneratorStoppedError   it was told to stop
+    │   └── GeneratorSkippedError   it says that there is nothing to do
     ├── DatabaseError
     │   ├── SchemaOutdatedError     the store is older than the code
     │   ├── SchemaNewerError        the store is newer than the code
@@ -54,6 +57,9 @@ __all__ = [
     "GeneratorError",
     "GeneratorFailedError",
     "GeneratorNotFoundError",
+    "GeneratorProtocolError",
+    "GeneratorSkippedError",
+    "GeneratorStoppedError",
     "IllegalStepError",
     "ItemLockedError",
     "LockError",
@@ -386,16 +392,53 @@ class GeneratorNotFoundError(GeneratorError):
 
 
 class GeneratorFailedError(GeneratorError):
-    """The generator ran and failed; its own exception is the cause."""
+    """The generator ran and failed; its own exception is the cause.
+
+    `exit_code` is that of a program, None of a function; `last_lines` are the
+    last that a program wrote to stderr.
+    """
 
     def __init__(
-        self, name: str, problem: str, *, last_lines: str = "", may_retry: bool = False
+        self,
+        name: str,
+        problem: str,
+        *,
+        last_lines: str = "",
+        may_retry: bool = False,
+        exit_code: int | None = None,
     ) -> None:
         super().__init__(f"Generator {name!r} failed: {problem}")
         self.name = name
         self.problem = problem
         self.last_lines = last_lines
+        self.exit_code = exit_code
         self.retry = Retry.YES if may_retry else Retry.NEVER
+
+
+class GeneratorProtocolError(GeneratorFailedError):
+    """A program said what cannot be read: `line` of its messages, and `expected`."""
+
+    def __init__(self, name: str, line: int, problem: str, *, expected: str) -> None:
+        super().__init__(
+            name, f"line {line} of its messages: {problem}; expected {expected}"
+        )
+        self.line = line
+        self.expected = expected
+
+
+class GeneratorStoppedError(GeneratorFailedError):
+    """The generator was told to stop before it was done."""
+
+    def __init__(self, name: str, why: str, *, exit_code: int | None = None) -> None:
+        super().__init__(name, why, may_retry=True, exit_code=exit_code)
+
+
+class GeneratorSkippedError(GeneratorError):
+    """The generator says that there is nothing to do; nothing was changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Generator {name!r} says that there is nothing to do.")
+        self.name = name
 
 
 class DatabaseError(CodebeamerError):

@@ -147,8 +147,13 @@ class Codebeamer(StoreView):
         """Runs generators under a lock."""
         return self._parts.get("runner", lambda: self.runner_with(self._progress))
 
-    def runner_with(self, progress: ShowProgress | None) -> Runner:
-        """Return another runner, which reports its progress there."""
+    def runner_with(
+        self, progress: ShowProgress | None, stop: threading.Event | None = None
+    ) -> Runner:
+        """Return another runner, which reports its progress there.
+
+        Setting `stop`, from wherever, ends its program or its writing.
+        """
         return Runner(
             self.client,
             self.engine,
@@ -158,6 +163,7 @@ class Codebeamer(StoreView):
             settle=self.settings.lock.lock_delay,
             say=self._say,
             progress=progress,
+            stop=stop,
         )
 
     def close(self) -> None:

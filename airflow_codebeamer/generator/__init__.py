@@ -7,14 +7,17 @@ from airflow_codebeamer.generator.loader import (
     Generator,
     load_generator,
 )
+from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratedItem, GeneratorContext
-from airflow_codebeamer.generator.runner import Runner, RunSummary, UndoReport
+from airflow_codebeamer.generator.runner import Runner
+from airflow_codebeamer.generator.summary import RunSummary, UndoReport
 
 __all__ = [
     "ENTRY_POINT_GROUP",
     "GeneratedItem",
     "Generator",
     "GeneratorContext",
+    "Program",
     "RunSummary",
     "Runner",
     "UndoReport",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -16,6 +17,7 @@ from airflow_codebeamer.errors import (
     GeneratorFailedError,
     GeneratorNotFoundError,
 )
+from airflow_codebeamer.generator.program import Program, program_of
 
 __all__ = ["ENTRY_POINT_GROUP", "Generator", "load_generator"]
 
@@ -65,22 +67,42 @@ class Generator:
             )
 
 
-def load_generator(generator: str | Callable[..., Any]) -> Generator:
+def load_generator(
+    generator: str | Callable[..., Any] | Program | Mapping[str, Any],
+) -> Generator | Program:
     """Return the generator of that name, or wrap a callable.
 
     A name is "package.module:function" or that of an entry point of the group
-    `airflow_codebeamer.generators`. Importing the module runs its code.
+    `airflow_codebeamer.generators`; either may lead to a `Program`. Importing the
+    module runs its code. A mapping, or its JSON, is a program.
 
     Raises:
+        ConfigurationError: a mapping that is no program.
         GeneratorNotFoundError: no such module, function or entry point.
         GeneratorFailedError: the module is there and cannot be imported.
     """
+    if isinstance(generator, Program):
+        return generator
+    if isinstance(generator, Mapping):
+        return program_of(generator)
     if callable(generator):
         return Generator(_name_of(generator), generator)
     name = generator.strip()
+    if name.startswith("{"):
+        return program_of(_json(name))
     if ":" in name:
         return _from_module(name)
     return _from_entry_point(name)
+
+
+def _json(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            "generator", f"a program is written as a JSON object: {error}"
+        ) from None
+    return dict(found)
 
 
 def _suggestion(word: str, words: Iterable[str]) -> str:
@@ -122,7 +144,7 @@ def _accepted(function: Callable[..., Any]) -> tuple[list[str], bool, list[str]]
     return named, takes_any, required
 
 
-def _from_module(name: str) -> Generator:
+def _from_module(name: str) -> Generator | Program:
     module_name, _, path = name.partition(":")
     module = _import(name, module_name)
     found: Any = module
@@ -138,6 +160,8 @@ def _from_module(name: str) -> Generator:
                 f"{_suggestion(path, functions)}; {there}.",
             )
         found = getattr(found, part)
+    if isinstance(found, Program):
+        return found
     if not callable(found):
         raise GeneratorNotFoundError(
             name,
@@ -177,7 +201,7 @@ def _functions_of(module: Any) -> list[str]:
     )
 
 
-def _from_entry_point(name: str) -> Generator:
+def _from_entry_point(name: str) -> Generator | Program:
     announced = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     point = announced.get(name)
     if point is None:
@@ -188,4 +212,4 @@ def _from_entry_point(name: str) -> Generator:
             f"{names}; or write package.module:function.",
         )
     found = _from_module(point.value)
-    return Generator(name, found.function)
+    return found if isinstance(found, Program) else Generator(name, found.function)

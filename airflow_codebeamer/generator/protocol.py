@@ -7,18 +7,23 @@ A generator is a function that describes items and never talks to Codebeamer:
         yield {"key": "pump/speed", "name": "Speed", "parent": "pump",
                "fields": {"Unit": "rpm"}}
 
-Its arguments are its own; `context` is given only if it asks for it by name.
+Its arguments are its own; `context` is given only if it asks for it by name. The
+first that it yields may be the head of the document: what is known of it but for
+the items, such as `{"identity": {"prefix": "can:"}}`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Required, TypedDict
 
 from airflow_codebeamer.ids import TrackerId
 
-__all__ = ["GeneratedItem", "GeneratorContext"]
+__all__ = ["GeneratedItem", "GeneratorContext", "owner_of"]
+
+_OWNER_LENGTH = 63
 
 
 class GeneratedItem(TypedDict, total=False):
@@ -50,3 +55,9 @@ class GeneratorContext:
     run_key: str = ""
     dry_run: bool = False
     args: Mapping[str, Any] = field(default_factory=dict)
+
+
+def owner_of(name: str) -> str:
+    """Return a generator's name in the letters that a document's owner may have."""
+    plain = re.sub(r"[^a-z0-9_.-]+", ".", name.lower())
+    return plain[-_OWNER_LENGTH:].strip("._-") or "generator"

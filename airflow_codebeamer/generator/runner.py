@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,14 +13,18 @@ from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import (
     CodebeamerError,
+    GeneratorStoppedError,
     LockLostError,
     ServerError,
     TransportError,
     VerificationError,
 )
-from airflow_codebeamer.generator.launchers import describe
+from airflow_codebeamer.generator.checkpoints import Checkpoints
+from airflow_codebeamer.generator.launchers import Lease, Surroundings, describe
 from airflow_codebeamer.generator.loader import load_generator
+from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
+from airflow_codebeamer.generator.summary import RunSummary, UndoReport
 from airflow_codebeamer.ids import Lineage, RunId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.locking import Heartbeat, Lock, LockEngine
@@ -36,42 +41,12 @@ from airflow_codebeamer.skeleton import (
     verify,
 )
 
-__all__ = ["RunSummary", "Runner", "UndoReport"]
+__all__ = ["Runner"]
 
 #: How an open run says that nobody shall undo it.
 _KEEP = {"on_failure": "keep"}
 
-What = str | Callable[..., Any] | Skeleton
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What a run did, in numbers; JSON-able.
-
-    `run_id` is empty when there was nothing to write.
-    """
-
-    created: int = 0
-    updated: int = 0
-    moved: int = 0
-    unchanged: int = 0
-    pruned: int = 0
-    warnings: tuple[str, ...] = ()
-    requests: int = 0
-    seconds: float = 0.0
-    run_id: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers as JSON would have them."""
-        return {**asdict(self), "warnings": list(self.warnings)}
-
-
-@dataclass(frozen=True)
-class UndoReport:
-    """What was undone of open runs, and what could not be: a line each."""
-
-    undone: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
+What = str | Callable[..., Any] | Program | Mapping[str, Any] | Skeleton
 
 
 class Runner:
@@ -81,7 +56,8 @@ class Runner:
     caller holds, renews it meanwhile, reads back what it wrote, and undoes all
     of it when anything fails. A run whose lock is lost is left open, since
     somebody else may be writing by then: `undo` is what recovery calls for it.
-    `settle` is how long a request without an answer may still take effect.
+    `settle` is how long a request without an answer may still take effect, `stop`
+    ends a program or a writing when it is set.
 
     Not promised: numbers, versions, histories and e-mails of items that were
     created or changed and then put back.
@@ -98,6 +74,7 @@ class Runner:
         settle: timedelta = timedelta(seconds=15),
         say: Callable[[str], None] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._client = client
         self._engine = engine
@@ -107,6 +84,7 @@ class Runner:
         self._settle_seconds = settle.total_seconds()
         self._say = say or _nothing
         self._progress = progress or _nothing
+        self._stop = stop or threading.Event()
 
     def describe(
         self,
@@ -116,19 +94,25 @@ class Runner:
         *,
         run_key: str = "",
         dry_run: bool = False,
+        around: Surroundings | None = None,
     ) -> Skeleton:
         """Return the document that the generator describes; a document as it is.
 
         Raises:
             GeneratorNotFoundError: there is no such generator.
-            ConfigurationError: arguments that it does not take.
-            GeneratorFailedError: it raised; its exception is the cause.
+            ConfigurationError: arguments that it does not take, or a program that
+                writes itself and describes nothing.
+            GeneratorFailedError: it failed; the exception of a function is the
+                cause.
+            GeneratorSkippedError: it says that there is nothing to do.
             DocumentError: what it described is no document.
         """
         if isinstance(generator, Skeleton):
             return generator
         context = GeneratorContext(tracker_id, run_key, dry_run, dict(args))
-        return describe(load_generator(generator), context)
+        return describe(
+            load_generator(generator), context, around or self._surroundings()
+        )
 
     def plan(
         self, generator: What, args: Mapping[str, Any], tracker_id: TrackerId
@@ -166,20 +150,27 @@ class Runner:
                 rollback did and what it could not put back.
         """
         started, sent = self._clock.monotonic(), self._client.requests_made
+        warnings: list[str] = []
         with Heartbeat(self._engine, lock) as heartbeat:
-            document = self.describe(generator, args, tracker_id, run_key=run_key)
+            document = self.describe(
+                generator,
+                args,
+                tracker_id,
+                run_key=run_key,
+                around=self._surroundings(run_key, lock, heartbeat, warnings),
+            )
             self.undo(lock, heartbeat.guard)
             snapshot = read_snapshot(self._client, tracker_id, document)
             wanted = plan(document, snapshot)
             run = self._new_run(lock, run_key, document)
             try:
-                self._write(wanted, run, heartbeat.guard)
+                self._write(wanted, run, self._stoppable(heartbeat))
             except LockLostError:
                 raise
             except BaseException as error:
                 self._undo_failed(run, error, heartbeat.guard)
                 raise
-        return self._summary(wanted, run, started, sent)
+        return self._summary(wanted, run, started, sent, warnings)
 
     def undo(self, lock: Lock, guard: Callable[[], None]) -> UndoReport:
         """Roll back every open run of the lock's lineage, the newest first.
@@ -214,6 +205,44 @@ class Runner:
         """
         with Heartbeat(self._engine, lock) as heartbeat:
             return self._roll_back(run, heartbeat.guard, self._settle_seconds)
+
+    def _surroundings(
+        self,
+        run_key: str = "",
+        lock: Lock | None = None,
+        heartbeat: Heartbeat | None = None,
+        warnings: list[str] | None = None,
+    ) -> Surroundings:
+        """Return what a program has around it; without a lock it only plans."""
+        around = Surroundings(
+            say=self._say, progress=self._progress, stop=self._stop, clock=self._clock
+        )
+        if lock is None or heartbeat is None:
+            return around
+        ends = self._engine.parts.deadlines
+        checkpoints = Checkpoints(self._journal, run_key)
+        return replace(
+            around,
+            lease=Lease(
+                heartbeat.guard,
+                lambda: max(0.0, (ends.find(lock) or 0.0) - self._clock.monotonic()),
+            ),
+            checkpoint=checkpoints.last(),
+            remember=checkpoints.remember,
+            warn=_nothing if warnings is None else warnings.append,
+        )
+
+    def _stoppable(self, heartbeat: Heartbeat) -> Callable[[], None]:
+        """Return the guard of a run that may be told to stop as well."""
+
+        def guard() -> None:
+            if self._stop.is_set():
+                raise GeneratorStoppedError(
+                    "generate", "the task was told to stop; what it wrote is undone"
+                )
+            heartbeat.guard()
+
+        return guard
 
     def _new_run(self, lock: Lock, run_key: str, document: Skeleton) -> Run:
         keeps = document.policy.on_failure == "keep"
@@ -286,7 +315,9 @@ class Runner:
             clock=self._clock,
         )
 
-    def _summary(self, wanted: Plan, run: Run, started: float, sent: int) -> RunSummary:
+    def _summary(
+        self, wanted: Plan, run: Run, started: float, sent: int, warnings: list[str]
+    ) -> RunSummary:
         counts = wanted.counts
         return RunSummary(
             created=counts["created"],
@@ -294,7 +325,7 @@ class Runner:
             moved=counts["moved"],
             unchanged=counts["unchanged"],
             pruned=counts["pruned"],
-            warnings=tuple(wanted.warnings),
+            warnings=(*warnings, *wanted.warnings),
             requests=self._client.requests_made - sent,
             seconds=round(self._clock.monotonic() - started, 3),
             run_id="" if wanted.is_empty else run.run_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import literal
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from airflow_codebeamer.errors import ConfigurationError, GeneratorFailedError
+from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.hooks.owner import owner_key, owner_of
 from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
@@ -92,14 +93,21 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         self.mode = mode
         self.wait_for = wait_for
         self.is_stopped = False
+        # Made when the work begins: Airflow copies operators, and no event can be.
+        self._stop: threading.Event | None = None
         self._told = ("", 0)
 
     def on_kill(self) -> None:
-        """Stop writing at the next step; the teardown restores, not we."""
+        """End a program, and stop writing; the teardown restores, not we."""
         self.is_stopped = True
+        if self._stop is not None:
+            self._stop.set()
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Plan or apply; return the numbers."""
+        self._stop = threading.Event()
+        if self.is_stopped:
+            self._stop.set()
         if self.mode == "plan":
             return self._plan(context, codebeamer)
         return self._apply(context, codebeamer)
@@ -107,7 +115,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     def _plan(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         tracker_id = one_tracker(self.tracker_id)
         self.heading_for(codebeamer, tracker_id)
-        _, wanted = codebeamer.runner.plan(self._what(), self._args(), tracker_id)
+        runner = codebeamer.runner_with(self._progress, self._stop)
+        _, wanted = runner.plan(self._what(), self._args(), tracker_id)
         summary = _plan_summary(wanted, codebeamer)
         self.log.info("%s", wanted.text())
         if wanted.is_empty and not self._holds(context, codebeamer, tracker_id):
@@ -123,7 +132,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         tracker_id = one_tracker(self.tracker_id or sorted(held.tracker_ids))
         self.heading_for(codebeamer, tracker_id)
         lock = self._lock(context, codebeamer, tracker_id, held)
-        runner = codebeamer.runner_with(progress=self._progress)
+        runner = codebeamer.runner_with(self._progress, self._stop)
         summary = runner.apply(
             self._what(), self._args(), tracker_id, lock, run_key=lock.owner.key
         )
@@ -224,12 +233,6 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         return dict(found)
 
     def _progress(self, progress: Progress) -> None:
-        if self.is_stopped:
-            raise GeneratorFailedError(
-                str(self._what()),
-                "the task was told to stop; what it wrote is undone",
-                may_retry=True,
-            )
         tenth = 10 * progress.done // max(progress.total, 1)
         if (progress.phase, tenth) != self._told:
             self._told = (progress.phase, tenth)

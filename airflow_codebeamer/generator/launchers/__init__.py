@@ -1,7 +1,10 @@
-"""The ways to run a generator; so far there is one: a Python function."""
+"""The ways to run a generator: a Python function, or a program of any language."""
 
 from __future__ import annotations
 
-from airflow_codebeamer.generator.launchers.callable import describe
+from airflow_codebeamer.generator.launchers.describe import describe
+from airflow_codebeamer.generator.launchers.lease import Lease
+from airflow_codebeamer.generator.launchers.program import run_program
+from airflow_codebeamer.generator.launchers.surroundings import Access, Surroundings
 
-__all__ = ["describe"]
+__all__ = ["Access", "Lease", "Surroundings", "describe", "run_program"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,21 +11,20 @@ from airflow_codebeamer.errors import (
     GeneratorFailedError,
 )
 from airflow_codebeamer.generator.loader import Generator
-from airflow_codebeamer.generator.protocol import GeneratorContext
+from airflow_codebeamer.generator.protocol import GeneratorContext, owner_of
 from airflow_codebeamer.skeleton import Skeleton, load_document
 
-__all__ = ["describe"]
-
-_OWNER_LENGTH = 63
+__all__ = ["describe_callable"]
 
 
-def describe(generator: Generator, context: GeneratorContext) -> Skeleton:
+def describe_callable(generator: Generator, context: GeneratorContext) -> Skeleton:
     """Run the generator and return the document that it described.
 
-    It may yield or return items (see `GeneratedItem`), or return a whole
-    document as a mapping or a `Skeleton`; the tracker of the context replaces
-    the one that such a document names. The generator runs to its end before
-    anything is returned, so one that fails half-way has described nothing.
+    It may yield or return items (see `GeneratedItem`), the head of the document
+    before them, or return a whole document as a mapping or a `Skeleton`; the
+    tracker of the context replaces the one that such a document names. The
+    generator runs to its end before anything is returned, so one that fails
+    half-way has described nothing.
 
     Raises:
         ConfigurationError: arguments that the generator does not take.
@@ -40,9 +38,9 @@ def describe(generator: Generator, context: GeneratorContext) -> Skeleton:
         described = described.model_dump(by_alias=True, exclude_unset=True)
     if isinstance(described, Mapping):
         return load_document({**described, "target": target})
-    return load_document(
-        {"owner": _owner(generator.name), "target": target, "items": described}
-    )
+    head, items = _head(described)
+    owner = owner_of(generator.name)
+    return load_document({"owner": owner, **head, "target": target, "items": items})
 
 
 def _run(generator: Generator, context: GeneratorContext) -> Any:
@@ -65,6 +63,15 @@ def _run(generator: Generator, context: GeneratorContext) -> Any:
     )
 
 
+def _head(
+    described: list[dict[str, Any]],
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Tell the head of the document from its items: it has no key and no name."""
+    first = described[0] if described else {"key": ""}
+    is_head = bool(first) and not {"key", "name", "items", "target"} & set(first)
+    return (first, described[1:]) if is_head else ({}, described)
+
+
 def _mapping(item: Any, number: int) -> dict[str, Any]:
     if isinstance(item, Mapping):
         return dict(item)
@@ -72,9 +79,3 @@ def _mapping(item: Any, number: int) -> dict[str, Any]:
         f"items[{number}]",
         f"a generator yields mappings with key and name, not {type(item).__name__}",
     )
-
-
-def _owner(name: str) -> str:
-    """Return the generator's name in the letters that a document's owner may have."""
-    plain = re.sub(r"[^a-z0-9_.-]+", ".", name.lower())
-    return plain[-_OWNER_LENGTH:].strip("._-") or "generator"
