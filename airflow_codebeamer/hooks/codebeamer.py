@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,7 @@ class CodebeamerHook(BaseHook):
         """Return the engines, built on first use; `say` gets their progress lines."""
         from airflow_codebeamer.wiring import connect
 
-        return connect(self.settings, say=say or self.log.info)
+        return connect(self.settings, say=_unheard(say or self.log.info))
 
     def test_connection(self) -> tuple[bool, str]:
         """Say who we are, which role is exclusive, and what is missing.
@@ -135,6 +136,20 @@ class CodebeamerHook(BaseHook):
                 f"its type is {connection.conn_type}, make it {cls.conn_type}",
             )
         return connection
+
+
+def _unheard(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a `say` that does not fail where nobody reads the log any more.
+
+    The log of a task goes through its supervisor. When that one dies, the task
+    still has to undo what it wrote.
+    """
+
+    def speak(line: str) -> None:
+        with suppress(OSError):
+            say(line)
+
+    return speak
 
 
 def _store_settings() -> StoreSettings:

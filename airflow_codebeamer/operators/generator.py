@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import literal
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.errors import ConfigurationError, GeneratorStoppedError
 from airflow_codebeamer.hooks.owner import owner_key, owner_of
 from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
@@ -42,8 +43,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     lock is needed; when there is nothing to do, everything downstream is
     skipped, teardowns included, and the run succeeds.
 
-    Killing the task stops its writing and releases nothing; that is what the
-    teardown is for.
+    Killing the task, or the process that watches over it, stops its writing and
+    releases nothing; that is what the teardown is for.
 
     :param generator: "package.module:name", the name of an entry point, or a
         callable.
@@ -95,6 +96,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         self.is_stopped = False
         # Made when the work begins: Airflow copies operators, and no event can be.
         self._stop: threading.Event | None = None
+        self._supervisor = 0
         self._told = ("", 0)
 
     def on_kill(self) -> None:
@@ -105,6 +107,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Plan or apply; return the numbers."""
+        self._supervisor = os.getppid()
         self._stop = threading.Event()
         if self.is_stopped:
             self._stop.set()
@@ -233,6 +236,13 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         return dict(found)
 
     def _progress(self, progress: Progress) -> None:
+        if os.getppid() != self._supervisor:
+            # Nobody can be told how this ends, and Airflow will begin again.
+            raise GeneratorStoppedError(
+                "generate",
+                "the process that watches over the task is gone; what it wrote is "
+                "undone",
+            )
         tenth = 10 * progress.done // max(progress.total, 1)
         if (progress.phase, tenth) != self._told:
             self._told = (progress.phase, tenth)
