@@ -35,6 +35,9 @@ def serve(
     data: Annotated[
         str, typer.Option(help="A file that keeps its contents over restarts.")
     ] = "",
+    prefix: Annotated[
+        str, typer.Option(help="Its context path; / for a server at the root.")
+    ] = "/cb",
 ) -> int:
     """Run the emulator until Ctrl-C. The first line says where it listens."""
     thinks = span(latency, option="--latency").total_seconds()
@@ -46,6 +49,7 @@ def serve(
             latency_seconds=thinks,
             port=port,
             data=data or None,
+            prefix=prefix,
         )
         server.__enter__()
     except (ValueError, room.RefusedError, OSError) as error:

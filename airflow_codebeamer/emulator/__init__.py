@@ -14,6 +14,7 @@ from airflow_codebeamer.emulator.catalog import (
 )
 from airflow_codebeamer.emulator.coverage import coverage
 from airflow_codebeamer.emulator.differences import differences
+from airflow_codebeamer.emulator.faults import UnmetFaultError
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.seeds import (
     DEMO_DERIVED_ID,
@@ -39,6 +40,7 @@ __all__ = [
     "READ_ONLY",
     "Emulator",
     "RefusedError",
+    "UnmetFaultError",
     "WorldBuilder",
     "coverage",
     "demo_world",

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from airflow_codebeamer.emulator.app import Answer, Application
+from airflow_codebeamer.emulator.app import Application
 from airflow_codebeamer.emulator.clock import stamp
 from airflow_codebeamer.emulator.coverage import coverage
 from airflow_codebeamer.emulator.differences import differences
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.seeds import named_world
+from airflow_codebeamer.emulator.step import Answer
 from airflow_codebeamer.emulator.world import World
 
 __all__ = ["CONTROL", "Control"]
@@ -74,11 +75,13 @@ class Control:
         }
 
     def _reset(self, _: Any) -> Any:
+        unmet = [fault.number for fault in self._application.faults.unmet()]
         self._application.replace_world(World.load(json.loads(self._first_world)))
         self._application.faults.clear()
         self._application.calls.clear()
         self._application.clock.reset()
         self._application.changed("clock", self._application.clock.dump())
+        return {"unmet_faults": unmet}
 
     def _put_world(self, body: Any) -> Any:
         if isinstance(body, dict) and body.keys() == {"name"}:

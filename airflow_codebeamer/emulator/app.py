@@ -1,8 +1,6 @@
 """Application: one request from its bytes to its answer, without any socket.
 
-The order of the steps is itself a claim about Codebeamer: which operation, is
-the request well formed, who asks, is there budget left, may he, do it, check
-the answer.
+What a request has to pass first, and in which order, is `judging`.
 """
 
 from __future__ import annotations
@@ -10,91 +8,26 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_codebeamer.emulator.call import EMPTY, Call, Content, Route
 from airflow_codebeamer.emulator.calls import Calls, repeatable
 from airflow_codebeamer.emulator.clock import WorldClock, stamp
-from airflow_codebeamer.emulator.contract import Operation, Unclaimed, load_contract
-from airflow_codebeamer.emulator.faults import Fault, Faults
+from airflow_codebeamer.emulator.contract import Operation, load_contract
+from airflow_codebeamer.emulator.faults import LATE, Fault, Faults
 from airflow_codebeamer.emulator.forms import disposition
-from airflow_codebeamer.emulator.reading import (
-    claimed_name,
-    known_user,
-    read_body,
-    read_path,
-    read_query,
-)
+from airflow_codebeamer.emulator.judging import Bench
+from airflow_codebeamer.emulator.reading import claimed_name
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.routes import ROUTES
+from airflow_codebeamer.emulator.step import JSON, Answer, Asked, Step
 from airflow_codebeamer.emulator.throttle import Throttle, parse_limits
 from airflow_codebeamer.emulator.world import World
 
 __all__ = ["API", "Answer", "Application", "Asked", "Step"]
 
 API = "/cb/api"
-_JSON = "application/json"
-_AFTER_THE_ANSWER = ("drop_answer", "empty", "truncate", "garbage")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request as it came: `path` is the whole path, `query` the raw text."""
-
-    method: str
-    path: str
-    query: str = ""
-    authorization: str = ""
-    accept: str = ""
-    body: bytes = b""
-    content_type: str = ""
-
-
-@dataclass
-class Answer:
-    """What goes back; `spoiled` names what a fault does to it on the wire."""
-
-    status: int = 200
-    body: bytes = b""
-    content_type: str = _JSON
-    headers: dict[str, str] = field(default_factory=dict)
-    spoiled: str = ""
-
-
-@dataclass
-class Step:
-    """A request that was understood so far, with the faults that await it."""
-
-    asked: Asked
-    entry: dict[str, Any]
-    operation: Operation | None = None
-    call: Call | None = None
-    refusal: RefusedError | None = None
-    faults: list[Fault] = field(default_factory=list)
-
-    @property
-    def delay(self) -> float:
-        """Seconds to wait before anything happens."""
-        return sum(
-            fault.seconds
-            for fault in self.faults
-            if fault.kind == "delay" and not fault.is_late
-        )
-
-    @property
-    def late_delay(self) -> float:
-        """Seconds to wait between the effect and the answer."""
-        return sum(
-            fault.seconds
-            for fault in self.faults
-            if fault.kind == "delay" and fault.is_late
-        )
-
-    @property
-    def is_reset(self) -> bool:
-        """Tell whether the connection ends before any effect."""
-        return any(fault.kind == "reset" for fault in self.faults if not fault.is_late)
+"""Where the API is unless the server was told another prefix."""
 
 
 class Application:
@@ -105,8 +38,11 @@ class Application:
         world: World,
         throttle: str = "off",
         routes: Mapping[str, Route] = ROUTES,
+        *,
+        api: str = API,
     ) -> None:
         self.contract = load_contract()
+        self.api = api
         odd = sorted(routes.keys() ^ self.contract.operations.keys())
         if odd:
             raise RuntimeError(f"Contract and routes differ in {', '.join(odd)}.")
@@ -118,12 +54,12 @@ class Application:
         self.keep: Callable[[str, Any], None] | None = None
         """Told of every change before it is answered; None: nobody keeps it."""
         self._limits = parse_limits(throttle)
-        self._throttle = Throttle(self._limits)
+        self._bench = Bench(self.contract, api, self.clock, Throttle(self._limits))
 
     def replace_world(self, world: World) -> None:
         """Put another world in place of this one, with full budgets."""
         self.world = world
-        self._throttle = Throttle(self._limits)
+        self._bench.throttle = Throttle(self._limits)
         if self.keep is not None:
             self.keep("world", world.dump())
 
@@ -137,7 +73,7 @@ class Application:
         entry = self._write_down(asked)
         step = Step(asked, entry)
         try:
-            self._understand(step)
+            self._bench.judge(step, self.world)
         except RefusedError as refusal:
             step.refusal = refusal
         if step.operation is not None:
@@ -155,8 +91,10 @@ class Application:
         answer = self._effect(step) if fault is None else self._failed(step, fault)
         self._act(step, late=True)
         for one in step.faults:
-            if one.kind in _AFTER_THE_ANSWER:
+            if one.kind in LATE:
                 answer.spoiled = one.kind
+            elif one.is_late and one.kind == "stall":
+                answer.spoiled, answer.stall_seconds = "stall", one.seconds
             elif one.is_late and one.kind == "reset":
                 answer.spoiled = "drop_answer"
             elif one.is_late and one.kind == "status":
@@ -177,37 +115,9 @@ class Application:
                 "status": None,
                 "fault": None,
                 "time": stamp(self.clock.now()),
+                "body": asked.body,
             }
         )
-
-    def _understand(self, step: Step) -> None:
-        asked = step.asked
-        path = asked.path[len(API) :] if asked.path.startswith(f"{API}/") else ""
-        operation, values, methods = self.contract.find(asked.method, path)
-        if isinstance(operation, Unclaimed):
-            step.entry["operation"] = operation.id
-            raise RefusedError(
-                501,
-                f"The emulator does not have {operation.id}, which release"
-                f" {self.contract.release} declares.",
-            )
-        if operation is None:
-            raise _unknown(asked, methods)
-        step.operation = operation
-        step.entry["operation"] = operation.id
-        user = known_user(self.world, asked.authorization)
-        step.entry["user"] = user.name if user is not None else None
-        where = read_path(operation, values)
-        query = read_query(operation, asked.query)
-        body = read_body(operation, asked.body, asked.content_type)
-        if user is None:
-            raise RefusedError(401, "Authentication is required.")
-        if not user.rest_access:
-            raise RefusedError(403, "The user has no access to the REST API.")
-        wait = self._throttle.wait(user.id, self.clock.now().timestamp())
-        if wait:
-            raise RefusedError(429, "Too many requests", {"retryAfterSecond": wait})
-        step.call = Call(self.world, self.clock, user, where, query, body)
 
     def _effect(self, step: Step) -> Answer:
         if step.refusal is not None or step.call is None or step.operation is None:
@@ -258,7 +168,7 @@ class Application:
         if operation is not None and status not in operation.statuses | {500, 501}:
             refusal = _broken(step, f"status {status} is not declared")
         step.entry["problem"] = refusal.message
-        resource = step.asked.path.removeprefix(f"{API}/v3")
+        resource = step.asked.path.removeprefix(f"{self.api}/v3")
         answer = Answer(
             status=refusal.status, body=json.dumps(refusal.body(resource)).encode()
         )
@@ -267,7 +177,7 @@ class Application:
         if refusal.status == 429:
             if "retryAfterSecond" in refusal.extra:
                 answer.headers["Retry-After"] = str(refusal.extra["retryAfterSecond"])
-            if _JSON not in step.asked.accept:
+            if JSON not in step.asked.accept:
                 answer.body = b"<message>Too many requests</message>"
                 answer.content_type = "text/xml"
         return answer
@@ -292,7 +202,7 @@ class Application:
         path, _, query = str(request["path"]).partition("?")
         asked = Asked(
             request["method"].upper(),
-            f"{API}{path}",
+            f"{self.api}{path}",
             query,
             body=json.dumps(request["body"]).encode() if "body" in request else b"",
         )
@@ -304,33 +214,15 @@ class Application:
         entry = self._write_down(asked)
         entry |= {"user": name, "fault": "actor"}
         step = Step(asked, entry)
-        operation, values, methods = self.contract.find(
-            asked.method, asked.path.removeprefix(API)
-        )
         try:
-            if not isinstance(operation, Operation):
-                raise _unknown(asked, methods)
             if user is None:
                 raise RefusedError(401, f"There is no user {name}.")
-            step.operation = operation
-            entry["operation"] = operation.id
-            where = read_path(operation, values)
-            given = read_query(operation, asked.query)
-            body = read_body(operation, asked.body, asked.content_type)
-            step.call = Call(self.world, self.clock, user, where, given, body)
+            self._bench.judge_actor(step, self.world, user)
         except RefusedError as refusal:
             step.refusal = refusal
         answer = self._effect(step)
         entry["status"] = answer.status
         return answer
-
-
-def _unknown(asked: Asked, methods: list[str]) -> RefusedError:
-    if methods:
-        return RefusedError(
-            405, f"{asked.path} knows {', '.join(methods)}, not {asked.method}."
-        )
-    return RefusedError(404, f"There is nothing at {asked.path}.")
 
 
 def _broken(step: Step, problem: str) -> RefusedError:

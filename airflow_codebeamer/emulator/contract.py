@@ -89,6 +89,7 @@ class Contract:
             name: Unclaimed(name, method, path)
             for name, method, path in data["unclaimed"]
         }
+        self._names: dict[str, frozenset[str]] = {}
         self._tree: dict[str, Any] = {}
         declared: list[Operation | Unclaimed] = [
             *self.operations.values(),
@@ -113,6 +114,32 @@ class Contract:
             return None, [], []
         methods, values = found
         return methods.get(method), values, sorted(methods)
+
+    def names_in_request(self, operation_id: str) -> frozenset[str]:
+        """Return every property name that a request of an operation may hold."""
+        if operation_id not in self._names:
+            found: set[str] = set()
+            for entry in self.data["operations"]:
+                if entry["id"] == operation_id:
+                    _collect(self.data["shapes"], entry.get("request"), found, set())
+            self._names[operation_id] = frozenset(found)
+        return self._names[operation_id]
+
+
+def _collect(
+    shapes: Mapping[str, Any], schema: Any, names: set[str], seen: set[str]
+) -> None:
+    """Gather the property names of a schema and of everything that it refers to."""
+    if not isinstance(schema, Mapping):
+        return
+    for name in (schema["$ref"],) if "$ref" in schema else schema.get("tagged", ()):
+        if name not in seen:
+            seen.add(name)
+            _collect(shapes, shapes[name], names, seen)
+    _collect(shapes, schema.get("items"), names, seen)
+    names.update(schema.get("properties", ()))
+    for inner in schema.get("properties", {}).values():
+        _collect(shapes, inner, names, seen)
 
 
 def _segments(path: str) -> list[str]:

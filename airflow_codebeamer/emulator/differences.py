@@ -18,9 +18,11 @@ __all__ = ["default_assumptions", "differences"]
 
 @functools.cache
 def _entries() -> list[dict[str, Any]]:
-    text = resources.files(__package__).joinpath("differences.json").read_text("utf-8")
-    entries: list[dict[str, Any]] = json.loads(text)
-    return entries
+    """Return the order of judging, then everything else that we had to choose."""
+    folder = resources.files(__package__)
+    order = json.loads(folder.joinpath("order.json").read_text("utf-8"))
+    chosen = json.loads(folder.joinpath("differences.json").read_text("utf-8"))
+    return [*order["steps"], *chosen]
 
 
 def differences() -> list[dict[str, Any]]:

@@ -15,13 +15,14 @@ from typing import Any
 from airflow_codebeamer.emulator.contract import Operation, load_contract
 from airflow_codebeamer.emulator.refusal import RefusedError
 
-__all__ = ["KINDS", "Fault", "Faults"]
+__all__ = ["KINDS", "LATE", "Fault", "Faults", "UnmetFaultError"]
 
 KINDS = (
     "reset",
     "drop_answer",
     "status",
     "delay",
+    "stall",
     "empty",
     "truncate",
     "garbage",
@@ -29,9 +30,11 @@ KINDS = (
 )
 """`reset` closes the connection before any effect. `drop_answer`, `empty`,
 `truncate` and `garbage` spoil the answer after the effect. `status` answers with
-an error, `delay` waits, `actor` lets somebody else act in between."""
+an error, `delay` waits, `actor` lets somebody else act in between. `stall` sends
+half an answer and then nothing while the connection stays open; before the effect
+it sends nothing at all. It ends after its `seconds`, 0 is until the client leaves."""
 
-_LATE = ("drop_answer", "empty", "truncate", "garbage")
+LATE = ("drop_answer", "empty", "truncate", "garbage")
 _NUMBERS = ("nth", "every", "times")
 
 
@@ -50,6 +53,7 @@ class Fault:
     status: int = 500
     seconds: float = 0.0
     message: str = "The emulator was told to fail."
+    optional: bool = False
     request: dict[str, Any] = field(default_factory=dict)
     number: int = 0
     matched: int = 0
@@ -58,7 +62,9 @@ class Fault:
     @property
     def is_late(self) -> bool:
         """Tell whether the fault happens after the effect."""
-        return self.kind in _LATE or self.phase == "after"
+        if self.kind == "stall":
+            return self.phase != "before"
+        return self.kind in LATE or self.phase == "after"
 
     def meets(self, operation: Operation, user: str) -> bool:
         """Count a call and tell whether this fault happens to it."""
@@ -82,6 +88,22 @@ class Fault:
         if self.operation in ("read", "write"):
             return operation.is_read == (self.operation == "read")
         return self.operation in ("*", operation.id)
+
+
+class UnmetFaultError(AssertionError):
+    """Faults that no call met: what a test prepared did not happen.
+
+    Remove them, clear them, or add them with `"optional": true`.
+    """
+
+    def __init__(self, unmet: list[Fault]) -> None:
+        self.unmet = unmet
+        told = "; ".join(
+            f"{fault.number}: {fault.kind} for {fault.operation}"
+            f" ({fault.matched} calls fitted)"
+            for fault in unmet
+        )
+        super().__init__(f"No call met these faults: {told}.")
 
 
 class Faults:
@@ -111,6 +133,10 @@ class Faults:
         """Forget every fault."""
         self._faults.clear()
 
+    def unmet(self) -> list[Fault]:
+        """Return the faults that should have happened and have not."""
+        return [fault for fault in self._faults if not fault.met and not fault.optional]
+
     def to_json(self) -> list[dict[str, Any]]:
         """Return all faults with how often they were met."""
         return [asdict(fault) for fault in self._faults]
@@ -132,10 +158,12 @@ def _fault(data: Mapping[str, Any]) -> Fault:
         raise RefusedError(400, f"There is no claimed operation {fault.operation!r}.")
     if fault.phase not in (None, "before", "after"):
         raise RefusedError(400, "A fault's phase is before or after.")
-    if fault.phase == "before" and fault.kind in _LATE:
+    if fault.phase == "before" and fault.kind in LATE:
         raise RefusedError(
             400, f"{fault.kind} spoils an answer; it has no phase before."
         )
+    if not isinstance(fault.optional, bool):
+        raise RefusedError(400, "A fault's optional is true or false.")
     _check_numbers(fault)
     return fault
 

@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from airflow_codebeamer.emulator.admin import CONTROL
+from airflow_codebeamer.emulator.faults import UnmetFaultError
 from airflow_codebeamer.emulator.routes.permissions import list_permissions
 from airflow_codebeamer.emulator.shown import show_item
-from airflow_codebeamer.emulator.wire import HOST, Wire
+from airflow_codebeamer.emulator.wire import HOST, PREFIX, Wire
 from airflow_codebeamer.emulator.world import Tracker, World
 
 __all__ = ["Emulator", "serve"]
@@ -29,6 +30,9 @@ class Emulator:
     It runs in a thread with an event loop of its own and listens on this machine
     only. Any number can live in one process without seeing each other. It keeps
     no files, unless `data` names one: then its world goes on where it stood.
+    `prefix` is its context path, "" for a server at the root.
+
+    A fault that no call met is an error when the block ends without another one.
 
     Not promised: the same timing as a real server, or anything that
     `differences` lists.
@@ -41,9 +45,11 @@ class Emulator:
         latency_seconds: float = 0.0,
         port: int = 0,
         data: str | Path | None = None,
+        *,
+        prefix: str = PREFIX,
     ) -> None:
         kept_in = Path(data) if data is not None else None
-        self._wire = Wire(world, throttle, latency_seconds, kept_in)
+        self._wire = Wire(world, throttle, latency_seconds, kept_in, prefix=prefix)
         self._wanted_port = port
         self._port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -70,14 +76,21 @@ class Emulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop, close every connection and end the thread."""
+        """Stop, close every connection and end the thread.
+
+        Raises:
+            UnmetFaultError: A fault was never met, and nothing else went wrong.
+        """
+        unmet = self._do(self._wire.application.faults.unmet)
         self._await(self._wire.stop())
         self._end()
+        if unmet and kind is None:
+            raise UnmetFaultError(unmet)
 
     @property
     def url(self) -> str:
         """The base address, as one would configure it for a real server."""
-        return f"http://{HOST}:{self._port}/cb"
+        return f"http://{HOST}:{self._port}{self._wire.prefix}"
 
     @property
     def control_url(self) -> str:
@@ -223,6 +236,8 @@ def serve(
     throttle: str = "off",
     latency: float = 0.0,
     data: str | Path | None = None,
+    *,
+    prefix: str = PREFIX,
 ) -> None:
     """Run in the foreground until SIGINT or SIGTERM; the first line is the address.
 
@@ -230,7 +245,9 @@ def serve(
     """
     kept_in = Path(data) if data is not None else None
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(port, Wire(world, throttle, latency, kept_in)))
+        asyncio.run(
+            _serve(port, Wire(world, throttle, latency, kept_in, prefix=prefix))
+        )
 
 
 async def _serve(port: int, wire: Wire) -> None:
@@ -241,7 +258,7 @@ async def _serve(port: int, wire: Wire) -> None:
             loop.add_signal_handler(name, ended.set)
     try:
         chosen = await wire.start(port)
-        print(f"listening on http://{HOST}:{chosen}/cb", flush=True)  # noqa: T201
+        print(f"listening on http://{HOST}:{chosen}{wire.prefix}", flush=True)  # noqa: T201
         await ended.wait()
     finally:
         await wire.stop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
 import socket
 import struct
 from pathlib import Path
@@ -12,17 +14,20 @@ from typing import Any
 from aiohttp import web
 
 from airflow_codebeamer.emulator.admin import CONTROL, Control
-from airflow_codebeamer.emulator.app import API, Answer, Application, Asked
+from airflow_codebeamer.emulator.app import Application
 from airflow_codebeamer.emulator.describe import openapi
 from airflow_codebeamer.emulator.keeping import KeptWorld
 from airflow_codebeamer.emulator.seeds import named_world
+from airflow_codebeamer.emulator.step import Answer, Asked
 from airflow_codebeamer.emulator.world import World
 
-__all__ = ["HOST", "Wire"]
+__all__ = ["HOST", "PREFIX", "Wire"]
 
 HOST = "127.0.0.1"
+PREFIX = "/cb"
+"""The context path of a usual installation; others are served at the root."""
 _MOST_BYTES = 64 * 1024 * 1024
-_DESCRIPTION = "/cb/api-docs/v3.json"
+_LOOK_SECONDS = 0.05
 _GARBAGE = b"\x00\xffnot http at all\r\n\r\n"
 
 
@@ -35,9 +40,14 @@ class Wire:
         throttle: str,
         latency_seconds: float,
         kept_in: Path | None = None,
+        *,
+        prefix: str = PREFIX,
     ) -> None:
+        self.prefix = _checked(prefix)
         data = named_world(world) if isinstance(world, str) else world
-        self.application = Application(World.load(data), throttle)
+        self.application = Application(
+            World.load(data), throttle, api=f"{self.prefix}/api"
+        )
         self.control = Control(self.application, data)
         self._kept = KeptWorld(kept_in, self.application) if kept_in else None
         self._latency_seconds = latency_seconds
@@ -69,8 +79,9 @@ class Wire:
         path = request.path
         if path.startswith(f"{CONTROL}/"):
             return _response(self.control.answer(request.method, path, body))
-        if path == _DESCRIPTION and request.method == "GET":
-            url = f"http://{request.host}{API}"
+        described = path == f"{self.prefix}/api-docs/v3.json"
+        if described and request.method == "GET":
+            url = f"http://{request.host}{self.application.api}"
             text = json.dumps(openapi(self.application.contract, url))
             return _response(Answer(body=text.encode()))
         headers = request.headers
@@ -91,12 +102,26 @@ class Wire:
         if step.is_reset:
             step.entry["fault"] = "reset"
             return _cut(request)
+        if step.stall is not None:
+            step.entry["fault"] = "stall"
+            return await _stall(request, step.stall.seconds)
         answer = self.application.finish(step)
         if step.late_delay:
             await asyncio.sleep(step.late_delay)
+        if answer.spoiled == "stall":
+            _send_half(request, answer)
+            return await _stall(request, answer.stall_seconds)
         if answer.spoiled:
             return _spoil(request, answer)
         return _response(answer)
+
+
+def _checked(prefix: str) -> str:
+    """Return a prefix that starts with a slash and ends without, "" for the root."""
+    path = prefix.strip("/")
+    if path.split("/")[0] == CONTROL.strip("/") or not re.fullmatch(r"[\w./-]*", path):
+        raise ValueError(f"The API cannot be served below {prefix!r}.")
+    return f"/{path}" if path else ""
 
 
 def _request(
@@ -142,9 +167,26 @@ def _spoil(request: web.BaseRequest, answer: Answer) -> web.Response:
     if answer.spoiled == "garbage":
         transport.write(_GARBAGE)
     elif answer.spoiled == "truncate":
-        head = f"HTTP/1.1 {answer.status} OK\r\nContent-Type: {answer.content_type}\r\n"
-        size = f"Content-Length: {max(2, len(answer.body))}\r\n\r\n"
-        transport.write((head + size).encode() + answer.body[: len(answer.body) // 2])
+        _send_half(request, answer)
     # Nothing at all for "empty": the connection just ends.
     transport.close()
     return web.Response()
+
+
+def _send_half(request: web.BaseRequest, answer: Answer) -> None:
+    """Promise a whole answer, and send its first half."""
+    transport = request.transport
+    if isinstance(transport, asyncio.Transport):
+        head = f"HTTP/1.1 {answer.status} OK\r\nContent-Type: {answer.content_type}\r\n"
+        size = f"Content-Length: {max(2, len(answer.body))}\r\n\r\n"
+        transport.write((head + size).encode() + answer.body[: len(answer.body) // 2])
+
+
+async def _stall(request: web.BaseRequest, seconds: float) -> web.Response:
+    """Send nothing more until the time is up, or the client leaves; then cut."""
+    end = asyncio.get_running_loop().time() + (seconds or math.inf)
+    while asyncio.get_running_loop().time() < end:
+        if request.transport is None or request.transport.is_closing():
+            break
+        await asyncio.sleep(min(_LOOK_SECONDS, seconds or _LOOK_SECONDS))
+    return _cut(request)

@@ -139,14 +139,23 @@ def test_calls_tell_what_was_asked(ask: Ask, control: Ask, server: Emulator) -> 
         ("getItemsByTracker", "alice", 200),
         ("createTrackerItem", "generator", 400),
         ("getProjects", None, 401),
-        ("getWikiPage", None, 501),
-        (None, None, 404),
+        ("getWikiPage", "alice", 501),
+        (None, "alice", 404),
     ]
     assert calls[0]["query"] == "pageSize=3"
     assert calls[0]["path"] == f"/cb/api/v3{ITEMS}"
     assert calls[0]["method"] == "GET"
     assert calls[0]["fault"] is None
     assert "nome" in calls[1]["problem"]
+    assert calls[1]["near"] == {
+        "operation": "createTrackerItem",
+        "method": "POST",
+        "path": "/v3/trackers/{trackerId}/items",
+        "differs": 'JSON parse error: Unrecognized field "nome"',
+        "perhaps": ["name"],
+    }
+    assert calls[4]["near"]["differs"]
+    assert [call["body"] for call in calls] == [None, {"nome": "a"}, None, None, None]
     assert [call["number"] for call in calls] == [1, 2, 3, 4, 5]
     control("DELETE", "calls")
     ask("alice", "GET", "/projects")
@@ -170,3 +179,41 @@ def test_numbers_go_on_behind_what_a_world_brings(ask: Ask, server: Emulator) ->
     world["items"].append({**world["items"][0], "id": 50_000, "trashed": True})
     server.load_world(world)
     assert ask("generator", "POST", ITEMS, {"name": "a"}).json()["id"] == 50_001
+
+
+def test_bodies_are_written_down_without_secrets(ask: Ask, server: Emulator) -> None:
+    body = {"name": "a", "deep": [{"Password": "p-1", "apiToken": {"x": "p-2"}}]}
+    ask("generator", "POST", ITEMS, body)
+    ask("generator", "GET", "/projects", access_token="p-3", page=1)
+    ask("generator", "POST", ITEMS, {"name": "b" * 70_000})
+    first, second, third = server.calls()
+    assert first["body"] == {
+        "name": "a",
+        "deep": [{"Password": "***", "apiToken": "***"}],
+    }
+    assert second["query"] == "access_token=***&page=1"
+    assert third["body"]["bytes"] > 70_000
+    assert "p-" not in str(server.calls())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "differs"),
+    [
+        ("GET", "/item/5", "getTrackerItem", "'items' where the request has 'item'"),
+        ("GET", "/trackers/1/item", "getItemsByTracker", "'items'"),
+        ("PATCH", "/items/5", "getTrackerItem", "method"),
+        ("GET", "/items/5/histories", "getTrackerItemHistory", "'history'"),
+        ("GET", "/projects/1/trackers/7", "getTrackers", "ends before '7'"),
+    ],
+)
+def test_a_request_that_meets_nothing_is_told_the_nearest(
+    ask: Ask, server: Emulator, method: str, path: str, operation: str, differs: str
+) -> None:
+    answer = ask("alice", method, path)
+    near = server.calls()[-1]["near"]
+    assert differs in near["differs"]
+    if answer.status_code == 404:
+        assert near["operation"] == operation
+        assert f"The nearest is {operation}, " in answer.json()["message"]
+    else:
+        assert answer.status_code == 405

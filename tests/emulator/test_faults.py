@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import contextlib
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +10,12 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator, RefusedError
+from airflow_codebeamer.emulator import (
+    DEMO_TRACKER_ID,
+    Emulator,
+    RefusedError,
+    UnmetFaultError,
+)
 
 Ask = Callable[..., requests.Response]
 ITEMS = f"/trackers/{DEMO_TRACKER_ID}/items"
@@ -141,7 +149,8 @@ def test_nth_every_times(
 def test_which_calls_a_fault_concerns(
     ask: Ask, server: Emulator, concerns: dict[str, str], hit: set[str]
 ) -> None:
-    server.add_fault({"kind": "status", "status": 500, **concerns})
+    fault = {"kind": "status", "status": 500, "optional": not hit}
+    server.add_fault({**fault, **concerns})
     found = {
         "get": ask("alice", "GET", "/projects"),
         "post": ask("generator", "POST", ITEMS, NEW),
@@ -206,6 +215,7 @@ def test_an_actor_is_bound_by_his_rights_and_by_the_contract(
         {"kind": "delay", "seconds": -1},
         {"kind": "actor"},
         {"kind": "reset", "opration": "*"},
+        {"kind": "reset", "optional": "yes"},
     ],
 )
 def test_what_is_no_fault(server: Emulator, wrong: dict[str, Any]) -> None:
@@ -219,3 +229,75 @@ def test_faults_are_forgotten(ask: Ask, server: Emulator) -> None:
     assert server.add_fault({"kind": "status"}) == first + 1
     server.clear_faults()
     assert statuses(ask, 1) == [200]
+
+
+def test_one_fault_is_forgotten_by_its_number(ask: Ask, server: Emulator) -> None:
+    kept = server.add_fault({"kind": "status", "status": 503})
+    gone = server.add_fault({"kind": "status", "status": 500})
+    server.remove_fault(gone)
+    server.remove_fault(gone)
+    assert [fault["number"] for fault in server.faults()] == [kept]
+    assert statuses(ask, 1) == [503]
+    server.remove_fault(kept)
+    assert statuses(ask, 1) == [200]
+
+
+@pytest.mark.parametrize(("phase", "effects"), [(None, 1), ("after", 1), ("before", 0)])
+def test_a_stalled_answer_begins_and_does_not_go_on(
+    ask: Ask, server: Emulator, phase: str | None, effects: int
+) -> None:
+    server.add_fault({"operation": "write", "kind": "stall", "phase": phase, "nth": 1})
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    body = b'{"name": "new"}'
+    login = base64.b64encode(b"generator:generator").decode()
+    asked = (
+        f"POST /cb/api/v3{ITEMS} HTTP/1.1\r\nHost: {host}\r\n"
+        f"Authorization: Basic {login}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port.split("/")[0]))) as line:
+        line.settimeout(0.5)
+        line.sendall(asked.encode() + body)
+        heard = b""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                part = line.recv(65536)
+                assert part, "the connection ended"
+                heard += part
+    assert (heard == b"") == (phase == "before")
+    if heard:
+        head, _, half = heard.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        assert 0 < len(half) < int(head.rpartition(b":")[2])
+    assert made(server) == effects
+    assert server.calls()[-1]["fault"] == "stall"
+    assert ask("generator", "POST", ITEMS, NEW).status_code == 200
+
+
+def test_a_stall_ends_with_its_seconds(ask: Ask, server: Emulator) -> None:
+    server.add_fault({"kind": "stall", "seconds": 0.1})
+    with pytest.raises(
+        (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+    ):
+        ask("generator", "GET", "/projects")
+
+
+def emulate(*faults: dict[str, Any], fail: bool = False) -> None:
+    with Emulator() as server:
+        for fault in faults:
+            server.add_fault(fault)
+        if fail:
+            raise KeyError
+
+
+def test_a_fault_that_no_call_met_is_an_error_at_the_end() -> None:
+    spare = {"kind": "reset", "nth": 9, "optional": True}
+    wanted = {"kind": "reset", "operation": "getRoles"}
+    emulate(spare)
+    with pytest.raises(UnmetFaultError, match=r"2: reset for getRoles \(0 calls"):
+        emulate(spare, wanted)
+    with pytest.raises(KeyError):
+        emulate(wanted, fail=True)
+    with Emulator() as server:
+        server.add_fault({"kind": "reset"})
+        answer = requests.post(f"{server.control_url}/reset", timeout=10)
+        assert answer.json() == {"unmet_faults": [1]}

@@ -23,7 +23,7 @@ def test_two_emulators_in_one_process_do_not_see_each_other(
     with Emulator() as one, Emulator() as two:
         assert one.url != two.url
         before = two.world()
-        one.add_fault({"operation": "getRoles", "kind": "status"})
+        one.add_fault({"operation": "getRoles", "kind": "status", "optional": True})
         one.advance(1000)
         one.assume(list_empty_roles=True)
         ask = asking(one)
@@ -151,3 +151,29 @@ def test_serve_says_where_and_ends_on_a_signal(stop: signal.Signals) -> None:
             assert process.stderr.read() == ""
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "shown"), [("", ""), ("/", ""), ("alm/cb/", "/alm/cb"), ("/cb", "/cb")]
+)
+def test_it_serves_below_other_prefixes(
+    asking: Callable[[Emulator], Ask], prefix: str, shown: str
+) -> None:
+    with Emulator(prefix=prefix) as server:
+        root = server.control_url.removesuffix("/emulator")
+        assert server.url == root + shown
+        ask = asking(server)
+        assert ask("alice", "GET", "/projects").status_code == 200
+        assert ask("alice", "GET", "/items/1").json()["resourceUri"] == "/items/1"
+        assert server.act("alice", "GET", "/v3/projects") == 200
+        described = requests.get(f"{server.url}/api-docs/v3.json", timeout=10).json()
+        assert described["servers"] == [{"url": f"{server.url}/api"}]
+        if shown != "/cb":
+            elsewhere = f"{root}/cb/api/v3/projects"
+            assert requests.get(elsewhere, timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize("prefix", ["/emulator", "/emulator/cb", "/a b", "/c?d"])
+def test_a_prefix_that_cannot_be(prefix: str) -> None:
+    with pytest.raises(ValueError, match="cannot be served"):
+        Emulator(prefix=prefix)
