@@ -55,7 +55,7 @@ def test_they_find_a_client_that_gives_up_and_a_fault_nobody_met(
     )
     done = run(tmp_path)
     assert done.returncode == 1
-    assert "No call met the fault reset at *." in done.stdout
+    assert "No call met these faults: 1: reset for *" in done.stdout
     for test in ("test_a_tester_may_not", "test_somebody_else_has_the_item_open"):
         assert re.search(rf"FAILED .*{test}", done.stdout)
 
