@@ -23,12 +23,14 @@ from airflow_codebeamer.clock import ManualClock
 from airflow_codebeamer.database import Database
 from airflow_codebeamer.errors import CodebeamerError
 from airflow_codebeamer.settings import StoreSettings
+from tests.contracts.options import add_options
 
 #: More errors of one test than this are not written down.
 MOST_ERRORS = 200
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
     group = parser.getgroup("secrets")
     group.addoption(
         "--keep-postgres",

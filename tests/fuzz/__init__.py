@@ -1,0 +1,1 @@
+"""Thousands of generated requests: what may never be answered, never is."""
