@@ -144,7 +144,7 @@ class Application:
             )
             step.entry["problem"] = traceback.format_exc()
             return answer
-        if result is EMPTY:
+        if result is EMPTY and operation.may_be_empty:
             return Answer()
         if isinstance(result, Content):
             return self._file(step, operation, result)

@@ -54,6 +54,7 @@ class Operation:
     in_query: Mapping[str, Parameter] = field(default_factory=dict)
     check_request: Check | None = None
     check_answer: Check | None = None
+    may_be_empty: bool = False
     request_media: str = "application/json"
     answer_media: str = "application/json"
 
@@ -184,6 +185,7 @@ def _operation(
         in_path=tuple(by_name[name] for name in names),
         in_query={known.name: known for place, known in parameters if place == "query"},
         check_request=requests.check(entry["request"]) if "request" in entry else None,
+        may_be_empty="answer" not in entry or entry.get("answer_may_be_empty", False),
         check_answer=answers.check(entry["answer"]) if "answer" in entry else None,
         request_media=entry.get("request_media", "application/json"),
         answer_media=entry.get("answer_media", "application/json"),

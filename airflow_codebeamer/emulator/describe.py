@@ -18,7 +18,11 @@ _TEXTS = {
     423: "Tracker item is locked.",
     429: "Too many requests.",
     500: "The emulator failed.",
+    501: "The emulator does not have this, or not all of it.",
 }
+#: Times have no zone, which RFC 3339, and so the format date-time, would want.
+_TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?"
+_ZONE = r"(Z|[+-]\d{2}:?\d{2})?$"
 
 
 def openapi(contract: Contract, url: str) -> dict[str, Any]:
@@ -58,7 +62,8 @@ def _operation(entry: dict[str, Any]) -> dict[str, Any]:
             for given in entry.get("parameters", ())
         ],
         "responses": {
-            str(status): _response(entry, status) for status in entry["statuses"]
+            str(status): _response(entry, status)
+            for status in sorted({*entry["statuses"], 500, 501})
         },
     }
     if "request" in entry:
@@ -79,6 +84,8 @@ def _response(entry: dict[str, Any], status: int) -> dict[str, Any]:
     media = _JSON
     if status == 200 and "answer_media" in entry:
         media, schema = entry["answer_media"], {"type": "string", "format": "binary"}
+    if status == 200 and entry.get("answer_may_be_empty"):
+        made["description"] += " Sometimes an empty response."
     if schema is not None:
         made["content"] = {media: {"schema": schema}}
     return made
@@ -100,6 +107,8 @@ def _schema(shape: dict[str, Any]) -> dict[str, Any]:
             "discriminator": {"propertyName": "type", "mapping": refs},
         }
     made = dict(shape)
+    if made.get("format") == "date-time":
+        made = {"type": "string", "pattern": _TIME + _ZONE}
     if "items" in made:
         made["items"] = _schema(made["items"])
     if "properties" in made:

@@ -8,7 +8,7 @@ import requests
 
 from airflow_codebeamer.emulator import Emulator, coverage, differences
 from airflow_codebeamer.emulator.app import Answer, Application, Asked
-from airflow_codebeamer.emulator.call import Call, Route
+from airflow_codebeamer.emulator.call import EMPTY, Call, Route
 from airflow_codebeamer.emulator.contract import Contract, load_contract
 from airflow_codebeamer.emulator.coverage import LEVELS
 from airflow_codebeamer.emulator.refusal import RefusedError
@@ -99,6 +99,12 @@ def test_an_answer_outside_the_contract_is_a_500(broken: object) -> None:
     assert answer.status == 500
     assert b"broke its own contract of getRoles" in answer.body
     assert "getRoles" in str(entry["problem"])
+
+
+def test_no_answer_where_the_contract_has_one_is_a_500() -> None:
+    answer, _ = answer_of(lambda _: EMPTY)
+    assert answer.status == 500
+    assert b"broke its own contract of getRoles" in answer.body
 
 
 def test_a_status_outside_the_contract_is_a_500() -> None:

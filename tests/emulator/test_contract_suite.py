@@ -143,7 +143,12 @@ def test_a_test_says_what_it_rests_on(marks: str, told: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         rule = (SUITE / "conftest.py").read_text()
-        (folder / "conftest.py").write_text(rule)
+        # Options are looked for where a run starts, which is this folder.
+        declare = "\n\ndef pytest_addoption(parser):\n    add_options(parser)\n"
+        (folder / "conftest.py").write_text(
+            rule.replace("import live_subject", "import add_options, live_subject")
+            + declare
+        )
         (folder / "test_new.py").write_text(
             f"import pytest\n\n\n{marks}\ndef test_new():\n    pass\n"
         )

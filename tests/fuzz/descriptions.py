@@ -69,6 +69,11 @@ def _correct(operation: dict[str, Any]) -> None:
             added.update(correction.get("statuses", ()))
     for status in sorted(added):
         operation["responses"].setdefault(str(status), {"description": "corrected"})
+    # Errors are JSON, also where the answer is not; the file repeats its type.
+    for status_text, response in operation["responses"].items():
+        content = response.get("content", {})
+        if status_text != "200" and content:
+            response["content"] = {"application/json": next(iter(content.values()))}
 
 
 class _Sharpened:
