@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from airflow_codebeamer.emulator.access import Rights
@@ -34,18 +35,31 @@ def _find(call: Call, asked: dict[str, Any]) -> Any:
 
 def _matching(call: Call, query: Query) -> list[Item]:
     world = call.world
-    rights: dict[int, Rights] = {}
-    found = []
-    for item in world.items.values():
-        if item.trashed or not query.matches(world, item):
-            continue
-        his = rights.get(item.tracker)
-        if his is None:
-            his = Rights(world, call.user, world.trackers[item.tracker])
-            rights[item.tracker] = his
-        if his.may_view(item):
-            found.append(item)
-    return query.sorted(found)
+    visible = _Visible(call)
+    test = query.test(world, call.clock.now(), visible.items)
+    found = [item for item in visible.items() if test(item)]
+    return query.sorted(world, found)
+
+
+class _Visible:
+    """The items that a user may see, all that a query can find."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._rights: dict[int, Rights] = {}
+
+    def items(self) -> Iterator[Item]:
+        """Yield every visible item."""
+        world, user = self._call.world, self._call.user
+        for item in world.items.values():
+            if item.trashed:
+                continue
+            his = self._rights.get(item.tracker)
+            if his is None:
+                his = Rights(world, user, world.trackers[item.tracker])
+                self._rights[item.tracker] = his
+            if his.may_view(item):
+                yield item
 
 
 def _places(world: World, items: list[Item]) -> dict[int, int]:
