@@ -137,6 +137,35 @@ class WorldBuilder:
         )
         return number
 
+    def field_access(
+        self, tracker: int, field: int, *, status: int | None = None, **roles: str
+    ) -> None:
+        """Say which roles may see (`READ`) and write (`WRITE`) a field.
+
+        Roles are named as they are, an underscore for a space. A field that names
+        roles is hidden from the others.
+        """
+        place = self._world.trackers[tracker]
+        by_name = {
+            role.name.replace(" ", "_"): role.id
+            for role in self._world.roles.values()
+            if role.project == place.project
+        }
+        for name, level in roles.items():
+            place.field_access.append(
+                {
+                    "field": field,
+                    "status": status,
+                    "role": by_name[name],
+                    "level": level,
+                }
+            )
+
+    def default(self, tracker: int, field: int, value: Any) -> None:
+        """Give a field the value that it has when nobody says another."""
+        place = self._world.trackers[tracker]
+        place.defaults[field] = _kept(self._world, place.by_id[field], value)
+
     def item(
         self,
         tracker: int,

@@ -69,7 +69,7 @@ class Bench:
     def _judge(
         self, step: Step, world: World, user: User | None, names: tuple[str, ...]
     ) -> None:
-        case = _Case(self, step, user, self._find(step))
+        case = _Case(self, step, world, user, self._find(step))
         for name in names:
             _JUDGES[name](case)
         if user is not None:
@@ -96,11 +96,13 @@ class _Case:
         self,
         bench: Bench,
         step: Step,
+        world: World,
         user: User | None,
         found: tuple[Operation | Unclaimed | None, list[str], list[str]],
     ) -> None:
         self.bench = bench
         self.step = step
+        self.world = world
         self.user = user
         self.found, self.values, self.methods = found
         self.where: dict[str, Any] = {}
@@ -151,6 +153,14 @@ def _rest_access(case: _Case) -> None:
         raise RefusedError(403, "The user has no access to the REST API.")
 
 
+def _maintenance(case: _Case) -> None:
+    mode = case.world.maintenance
+    if mode["systemMode"] == "NORMAL" or case.user is None or case.user.system_admin:
+        return
+    text = mode.get("properties", {}).get("loginErrorText")
+    raise RefusedError(403, text or "The server is under maintenance.")
+
+
 def _rate(case: _Case) -> None:
     if case.user is None:
         return
@@ -165,5 +175,6 @@ _JUDGES: dict[str, Callable[[_Case], None]] = {
     "shape": _shape,
     "account": _account,
     "rest_access": _rest_access,
+    "maintenance": _maintenance,
     "rate": _rate,
 }

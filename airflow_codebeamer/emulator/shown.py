@@ -71,8 +71,9 @@ def show_item(
     *,
     ordinal: int | None = None,
     revision: dict[str, Any] | None = None,
+    hide: frozenset[int] = frozenset(),
 ) -> dict[str, Any]:
-    """Return a whole item, as it is or as it was in an earlier revision."""
+    """Return a whole item, as it is or as it was, without the fields to hide."""
     tracker = world.trackers[item.tracker]
     values = item.values if revision is None else revision["values"]
     if ordinal is None:
@@ -101,6 +102,8 @@ def show_item(
     ]
     if item.parent is not None:
         shown["parent"] = item_reference(world.items[item.parent])
+    if hide:
+        values = {at: kept for at, kept in values.items() if at not in hide}
     custom = _fill(world, shown, tracker, values)
     shown["customFields"] = custom
     shown["ordinal"] = ordinal
@@ -176,12 +179,15 @@ def show_tracker(world: World, tracker: Tracker) -> dict[str, Any]:
     return shown
 
 
-def show_user(user: User) -> dict[str, Any]:
-    """Return a user, without the address that needs a right of its own."""
-    return {
+def show_user(user: User, viewer: User) -> dict[str, Any]:
+    """Return a user; his address only to himself and to administrators."""
+    shown = {
         "id": user.id,
         "name": user.name,
         "firstName": user.name.capitalize(),
         "lastName": "",
-        "status": "ACTIVATED",
+        "status": user.status,
     }
+    if user.email and (viewer.system_admin or viewer.id == user.id):
+        shown["email"] = user.email
+    return shown

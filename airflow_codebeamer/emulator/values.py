@@ -17,6 +17,7 @@ __all__ = [
     "DESCRIPTION_FORMAT",
     "IGNORED",
     "NAME",
+    "NOT_EDITABLE",
     "PARENT",
     "STATUS",
     "from_property",
@@ -48,7 +49,7 @@ IGNORED = frozenset(
         "customFields",
     ]
 )
-_NOT_EDITABLE = frozenset((0, 1, 4, 6, 74, 75, PARENT))
+NOT_EDITABLE = frozenset((0, 1, 4, 6, 74, 75, PARENT))
 _FORMATS = {"W": "Wiki", "P": "PlainText", "H": "Html"}
 _LISTS = ("ChoiceFieldValue", "TableFieldValue")
 _NUMBER_MODELS = ("IntegerFieldValue", "DecimalFieldValue")
@@ -67,7 +68,7 @@ def from_value(
         raise RefusedError(
             400, f"Field {given['fieldId']} does not exist in tracker {tracker.name}."
         )
-    if known["id"] in _NOT_EDITABLE or (custom_only and "trackerItemField" in known):
+    if known["id"] in NOT_EDITABLE or (custom_only and "trackerItemField" in known):
         raise RefusedError(
             400, f"Field {known['name']} cannot be set as a field value."
         )

@@ -15,6 +15,7 @@ from airflow_codebeamer.emulator.attached import Attachment, Comment
 from airflow_codebeamer.emulator.differences import default_assumptions
 from airflow_codebeamer.emulator.linked import Association
 from airflow_codebeamer.emulator.refusal import RefusedError
+from airflow_codebeamer.emulator.remembered import Baseline
 
 __all__ = [
     "Group",
@@ -40,6 +41,8 @@ class User:
     system_admin: bool = False
     rest_access: bool = True
     token: str = ""
+    email: str = ""
+    status: str = "ACTIVATED"
 
 
 @dataclass
@@ -92,6 +95,8 @@ class Tracker:
     version: int = 1
     created_at: str = _START
     created_by: int = 1
+    field_access: list[dict[str, Any]] = field(default_factory=list)
+    defaults: dict[int, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Index the schema once."""
@@ -154,6 +159,8 @@ class World:
         self.comments: dict[int, Comment] = {}
         self.attachments: dict[int, Attachment] = {}
         self.associations: dict[int, Association] = {}
+        self.baselines: dict[int, Baseline] = {}
+        self.maintenance: dict[str, Any] = {"systemMode": "NORMAL"}
         self.by_name: dict[str, User] = {}
 
     def next_id(self, kind: str, start: int) -> int:
@@ -193,6 +200,7 @@ class World:
         data: dict[str, Any] = {
             "assumptions": self.assumptions,
             "counters": self.counters,
+            "maintenance": self.maintenance,
         }
         for name in _KINDS:
             data[name] = [_plain(thing) for thing in getattr(self, name).values()]
@@ -207,7 +215,7 @@ class World:
             RefusedError: The JSON is not a world (400).
         """
         world = cls()
-        unknown = set(data) - set(_KINDS) - {"assumptions", "counters"}
+        unknown = set(data) - set(_KINDS) - _NOT_KINDS
         if unknown:
             raise RefusedError(400, f"A world has no {', '.join(sorted(unknown))}.")
         strange = set(data.get("assumptions", {})) - set(world.assumptions)
@@ -217,6 +225,7 @@ class World:
             )
         world.assumptions |= data.get("assumptions", {})
         world.counters = dict(data.get("counters", {}))
+        world.maintenance |= data.get("maintenance", {})
         try:
             for name, kind in _KINDS.items():
                 known = getattr(world, name)
@@ -234,6 +243,7 @@ class World:
         return world
 
 
+_NOT_KINDS = {"assumptions", "counters", "maintenance"}
 _KINDS: dict[str, Any] = {
     "users": User,
     "groups": Group,
@@ -245,6 +255,7 @@ _KINDS: dict[str, Any] = {
     "comments": Comment,
     "attachments": Attachment,
     "associations": Association,
+    "baselines": Baseline,
 }
 _COUNTED = {
     "users": "user",
@@ -256,8 +267,9 @@ _COUNTED = {
     "comments": "comment",
     "attachments": "attachment",
     "associations": "association",
+    "baselines": "baseline",
 }
-_BY_NUMBER = ("members", "groups", "permissions", "values")
+_BY_NUMBER = ("members", "groups", "permissions", "values", "defaults", "roots")
 
 
 def _plain(thing: Any) -> dict[str, Any]:
@@ -282,7 +294,7 @@ def _check_references(world: World) -> None:
         wanted += [("comments", number) for number in item.comments]
         wanted += [("attachments", number) for number in item.attachments]
     wanted += [("items", number) for number in world.locks]
-    for name in ("comments", "attachments", "associations"):
+    for name in ("comments", "attachments", "associations", "baselines"):
         for thing in getattr(world, name).values():
             wanted += thing.references()
     for kind, number in wanted:

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_codebeamer.emulator.access import CLOSE, Rights
 from airflow_codebeamer.emulator.call import Call
+from airflow_codebeamer.emulator.field_access import check_mandatory, permitted
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.shown import item_reference
 from airflow_codebeamer.emulator.tables import complete, row_changes
@@ -51,6 +52,7 @@ def create(
         RefusedError: The summary is missing, or the status may not be the first (400).
     """
     world = call.world
+    values = tracker.defaults | permitted(call, tracker, values, {})
     if values.get(NAME) is None:
         raise RefusedError(400, "Field Summary is mandatory.")
     first = tracker.statuses[0] if tracker.statuses else None
@@ -60,6 +62,7 @@ def create(
         _check_step(tracker, None, values[STATUS][0], "a new item")
     if values.get(STATUS):
         _check_close(call, tracker, None, values[STATUS][0])
+    check_mandatory(tracker, values, (STATUS,))
     item = Item(
         id=world.next_id("item", 10001),
         tracker=tracker.id,
@@ -84,6 +87,7 @@ def change(call: Call, item: Item, new: dict[int, Any]) -> None:
     """
     world = call.world
     tracker = world.trackers[item.tracker]
+    new = permitted(call, tracker, new, item.values)
     label = f"[{tracker.key}-{item.id}] - {item.name}"
     if NAME in new and new[NAME] is None:
         raise RefusedError(400, "Field Summary is mandatory.")
@@ -92,6 +96,7 @@ def change(call: Call, item: Item, new: dict[int, Any]) -> None:
         after = (new[STATUS] or [None])[0]
         _check_step(tracker, before, after, label)
         _check_close(call, tracker, before, after)
+    check_mandatory(tracker, item.values | new, new)
     new = _complete(world, tracker, new, item.values)
     changes: list[dict[str, Any]] = []
     for number, kept in new.items():

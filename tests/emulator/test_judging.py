@@ -18,6 +18,7 @@ ORDER = json.loads(
 )
 STEPS = [step["step"] for step in ORDER["steps"]]
 STATUS = {step["step"]: step["statuses"] for step in ORDER["steps"]}
+TEXTS = ("loginErrorText", "loginText", "notificationText", "slogan", "welcomeText")
 CLOSED = {
     "fieldId": 7,
     "type": "ChoiceFieldValue",
@@ -46,6 +47,9 @@ def judged(server: Emulator, asking: Callable[[Emulator], Ask]) -> Callable[...,
         item = 10999 if "existence" in wrong else 10008
         if "lock" not in wrong:
             server.act("alice", "DELETE", f"/v3/items/{item}/lock")
+        if "maintenance" in wrong:
+            mode = {"systemMode": "MAINTENANCE", "properties": dict.fromkeys(TEXTS, "")}
+            assert server.act("bond", "PUT", "/v3/system/maintenance", mode) == 200
         body: dict[str, Any] = {"fieldValues": [CLOSED] if "rules" in wrong else []}
         if "shape" in wrong:
             body["foo"] = 1

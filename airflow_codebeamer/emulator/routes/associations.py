@@ -34,8 +34,10 @@ def rights_on(call: Call, item: Item) -> Rights:
     return rights
 
 
-def _end(call: Call, given: dict[str, Any], side: str) -> Item:
+def _end(call: Call, given: dict[str, Any] | None, side: str) -> Item:
     """Return the item at one end of a new association."""
+    if given is None:
+        raise RefusedError(400, f"An association needs {side}.")
     if given["type"] != "TrackerItemReference":
         raise RefusedError(
             501, f"The emulator associates tracker items, not a {given['type']}."

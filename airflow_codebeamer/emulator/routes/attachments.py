@@ -23,6 +23,7 @@ from airflow_codebeamer.emulator.attaching import (
     show_attachment,
     touch,
 )
+from airflow_codebeamer.emulator.baselines import as_of
 from airflow_codebeamer.emulator.call import EMPTY, Call, Content, Route
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.shown import page_of, user_reference
@@ -209,8 +210,7 @@ def _get_contents(call: Call) -> Any:
 
 
 def _get_contents_of_many(call: Call) -> Any:
-    if call.body.get("baselineId") is not None:
-        raise RefusedError(501, "The emulator keeps no attachments in baselines.")
+    call = as_of(call, call.body.get("baselineId"))
     entries = []
     for wanted in call.body.get("items") or ():
         item, _ = _item(call, wanted["id"])

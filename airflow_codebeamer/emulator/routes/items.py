@@ -10,8 +10,11 @@ from airflow_codebeamer.emulator.access import (
     HISTORY_VIEW,
     MASS_EDIT,
     Rights,
+    roles_of,
 )
+from airflow_codebeamer.emulator.baselines import as_of
 from airflow_codebeamer.emulator.call import Call, Route
+from airflow_codebeamer.emulator.field_access import hidden_fields, level_of
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.shown import show_item, user_reference
 from airflow_codebeamer.emulator.values import (
@@ -48,6 +51,11 @@ def _seen(call: Call) -> tuple[Item, Tracker, Rights]:
     rights = Rights(call.world, call.user, tracker)
     rights.require_view(item)
     return item, tracker, rights
+
+
+def _show(call: Call, item: Item, **how: Any) -> dict[str, Any]:
+    """Show an item as the user may see it."""
+    return show_item(call.world, item, hide=hidden_fields(call, item), **how)
 
 
 def _editable(call: Call) -> tuple[Item, Tracker]:
@@ -109,19 +117,20 @@ def _create(call: Call) -> Any:
     if parent is not None:
         rights.require_view(world.items[parent])
     item = create(call, tracker, _values_of(call, tracker, call.body), parent, index)
-    return show_item(world, item, ordinal=index)
+    return _show(call, item, ordinal=index)
 
 
 def _get(call: Call) -> Any:
+    wanted, baseline = call.query.get("version"), call.query.get("baselineId")
+    if wanted is not None and baseline is not None:
+        raise RefusedError(400, "Ask for a version or for a baseline.")
+    call = as_of(call, baseline)
     item, _, _ = _seen(call)
-    if "baselineId" in call.query:
-        raise RefusedError(501, "The emulator has no baselines.")
-    wanted = call.query.get("version")
     if wanted is None:
-        return show_item(call.world, item)
+        return _show(call, item)
     for revision in item.history:
         if revision["version"] == wanted:
-            return show_item(call.world, item, revision=revision)
+            return _show(call, item, revision=revision)
     raise RefusedError(404, f"Tracker item has no version {wanted}.")
 
 
@@ -138,7 +147,7 @@ def _put(call: Call) -> Any:
     change(call, item, values)
     if place is not None:
         move(call, item, *place)
-    return show_item(call.world, item)
+    return _show(call, item)
 
 
 def _new_place(
@@ -161,7 +170,7 @@ def _delete(call: Call) -> Any:
     item, _, rights = _seen(call)
     rights.require(DELETE, "delete tracker items")
     check_unlocked(call, item)
-    shown = show_item(call.world, item)
+    shown = _show(call, item)
     trash(call, item)
     return shown
 
@@ -170,9 +179,16 @@ def _get_fields(call: Call) -> Any:
     item, tracker, rights = _seen(call)
     shown: dict[str, list[Any]] = {name: [] for name in _GROUPS}
     may_edit = rights.may_edit(item)
+    roles = [role.id for role in roles_of(call.world, call.user, tracker.project)]
+    status = (item.values.get(STATUS) or [{"id": 0}])[0]["id"]
     for number, kept in item.values.items():
         known = tracker.by_id[number]
-        group = "editable" if may_edit else "readOnly"
+        level = "WRITE"
+        if not call.user.system_admin:
+            level = level_of(tracker, roles, number, status)
+        if level == "NONE":
+            continue
+        group = "editable" if may_edit and level == "WRITE" else "readOnly"
         group += "TableFields" if known["type"] == "TableField" else "Fields"
         shown[group].append(to_value(call.world, known, kept))
     return shown
@@ -195,13 +211,13 @@ def _put_table(call: Call) -> Any:
         "values": call.body.get("rows"),
     }
     change(call, item, dict([from_value(call.world, tracker, rows)]))
-    return show_item(call.world, item)
+    return _show(call, item)
 
 
 def _put_fields(call: Call) -> Any:
     item, tracker = _editable(call)
     change(call, item, _new_values(call, tracker, call.body))
-    return show_item(call.world, item)
+    return _show(call, item)
 
 
 def _update_one(call: Call, entry: dict[str, Any]) -> None:
@@ -238,7 +254,10 @@ def _put_many(call: Call) -> Any:
         for item_id, (kept, history) in before.items():
             vars(world.items[item_id]).update(kept, history=history)
         raise RefusedError(
-            400, "At least one update failed", {"failedOperations": failed}
+            400,
+            "At least one update failed",
+            # Without a slash in front, as the documented answer has it.
+            {"resourceUri": "items/fields", "failedOperations": failed},
         )
     answer: dict[str, Any] = {"successfulOperationsCount": done}
     if failed:
@@ -249,13 +268,18 @@ def _put_many(call: Call) -> Any:
 def _get_history(call: Call) -> Any:
     item, _, rights = _seen(call)
     rights.require(HISTORY_VIEW, "view the history of tracker items")
+    hide = hidden_fields(call, item)
     return {
         "versions": [
             {
                 "itemRevision": {"id": item.id, "version": revision["version"]},
                 "modifiedAt": revision["at"],
                 "modifiedBy": user_reference(call.world, revision["by"]),
-                "changes": revision["changes"],
+                "changes": [
+                    change_made
+                    for change_made in revision["changes"]
+                    if change_made["field"]["id"] not in hide
+                ],
             }
             for revision in item.history
         ]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_codebeamer.emulator.access import Rights
+from airflow_codebeamer.emulator.baselines import as_of
 from airflow_codebeamer.emulator.call import Call, Route
 from airflow_codebeamer.emulator.cbql import Query, parse
+from airflow_codebeamer.emulator.field_access import hidden_fields
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.shown import page_of, show_item
 from airflow_codebeamer.emulator.world import Item, World
@@ -18,8 +20,7 @@ _MOST = 500
 
 
 def _find(call: Call, asked: dict[str, Any]) -> Any:
-    if asked.get("baselineId") is not None:
-        raise RefusedError(501, "The emulator has no baselines.")
+    call = as_of(call, asked.get("baselineId"), missing=400)
     page, size = (
         default if asked.get(name) is None else asked[name]
         for name, default in (("page", 1), ("pageSize", 25))
@@ -29,7 +30,15 @@ def _find(call: Call, asked: dict[str, Any]) -> Any:
     found = _matching(call, parse(asked["queryString"] or ""))
     items = page_of(found, page, size)
     places = _places(call.world, items)
-    shown = [show_item(call.world, item, ordinal=places[item.id]) for item in items]
+    shown = [
+        show_item(
+            call.world,
+            item,
+            ordinal=places[item.id],
+            hide=hidden_fields(call, item),
+        )
+        for item in items
+    ]
     return {"page": page, "pageSize": size, "total": len(found), "items": shown}
 
 

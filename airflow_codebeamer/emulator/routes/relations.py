@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_codebeamer.emulator.access import Rights
+from airflow_codebeamer.emulator.baselines import as_of
 from airflow_codebeamer.emulator.call import Call, Route
-from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.routes.associations import ASSOCIATION_VIEW, rights_on
 from airflow_codebeamer.emulator.shown import page_of
 from airflow_codebeamer.emulator.world import Item
@@ -61,8 +61,8 @@ def _seen(call: Call, item: Item) -> list[tuple[str, int, Item]]:
     rights: dict[int, Rights] = {}
     found = []
     for name, number, other_id in _relations(call, item):
-        other = call.world.items[other_id]
-        if other.trashed:
+        other = call.world.items.get(other_id)
+        if other is None or other.trashed:
             continue
         if other.tracker not in rights:
             tracker = call.world.trackers[other.tracker]
@@ -83,14 +83,13 @@ def _shown(item: Item, found: list[tuple[str, int, Item]]) -> dict[str, Any]:
 
 
 def _item(call: Call, item_id: int) -> Item:
-    if call.query.get("baselineId") is not None:
-        raise RefusedError(501, "The emulator keeps no relations in baselines.")
     item = call.world.live_item(item_id)
     rights_on(call, item)
     return item
 
 
 def _get(call: Call) -> Any:
+    call = as_of(call, call.query.get("baselineId"))
     item = _item(call, call.path["itemId"])
     page, size = call.query["page"], call.query["pageSize"]
     found = _seen(call, item)
@@ -105,6 +104,7 @@ def _get(call: Call) -> Any:
 
 
 def _get_of_many(call: Call) -> Any:
+    call = as_of(call, call.query.get("baselineId"))
     items = [_item(call, wanted["id"]) for wanted in call.body.get("items") or ()]
     return [_shown(item, _seen(call, item)) for item in items]
 

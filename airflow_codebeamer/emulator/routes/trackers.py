@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_codebeamer.emulator.access import Rights
+from airflow_codebeamer.emulator.access import CLOSE, Rights
 from airflow_codebeamer.emulator.call import Call, Route
 from airflow_codebeamer.emulator.refusal import RefusedError
-from airflow_codebeamer.emulator.shown import (
-    item_reference,
-    page_of,
-    reference,
-    show_tracker,
-)
+from airflow_codebeamer.emulator.shown import item_reference, page_of, show_tracker
+from airflow_codebeamer.emulator.tracker_kinds import KINDS, type_reference
 from airflow_codebeamer.emulator.values import STATUS
 from airflow_codebeamer.emulator.world import Tracker
 
 __all__ = ["TRACKERS"]
-
-_PEOPLE = {"USER": "users", "ROLE": "roles", "GROUP": "groups"}
-_KINDS = {
-    "USER": "UserReference",
-    "ROLE": "RoleReference",
-    "GROUP": "UserGroupReference",
-}
 
 
 def _tracker(call: Call) -> Tracker:
@@ -62,7 +51,26 @@ def _get_schema(call: Call) -> Any:
 
 def _get_transitions(call: Call) -> Any:
     tracker = _tracker(call)
-    start = call.query.get("fromStatusId")
+    return _steps(tracker, call.query.get("fromStatusId"))
+
+
+def _get_transitions_of_item(call: Call) -> Any:
+    """Answer the steps that the user may take from where the item is."""
+    item = call.world.live_item(call.path["itemId"])
+    tracker = call.world.trackers[item.tracker]
+    rights = Rights(call.world, call.user, tracker)
+    rights.require_edit(item)
+    now = item.values.get(STATUS)
+    closed = {status["id"] for status in tracker.statuses if status["closed"]}
+    return [
+        step
+        for step in _steps(tracker, now[0]["id"] if now else 0)
+        if step["toStatus"]["id"] not in closed or rights.has(CLOSE)
+    ]
+
+
+def _steps(tracker: Tracker, start: int | None) -> list[dict[str, Any]]:
+    """Return the steps of a workflow, from one status or all."""
     options = {option["id"]: option for option in tracker.by_id[STATUS]["options"]}
     shown = []
     for number, (before, after) in enumerate(tracker.transitions, start=1):
@@ -80,44 +88,22 @@ def _get_transitions(call: Call) -> Any:
     return shown
 
 
-def _get_options(call: Call) -> Any:
-    """Answer what a choice field of an item may hold."""
-    world = call.world
-    item = world.live_item(call.path["itemId"])
-    tracker = world.trackers[item.tracker]
-    Rights(world, call.user, tracker).require_view(item)
-    known = tracker.by_id.get(call.path["fieldId"])
-    if known is None or not known["valueModel"].startswith("ChoiceFieldValue"):
-        raise RefusedError(404, "Choice field is not found.")
-    found = _options(call, known)
-    page, size = call.query["page"], call.query["pageSize"]
-    return {
-        "page": page,
-        "pageSize": size,
-        "total": len(found),
-        "references": page_of(found, page, size),
-    }
+def _get_types(call: Call) -> Any:
+    wanted = call.query["outline"]
+    # Every kind of tracker here has an outline.
+    return [] if wanted == "DISABLED" else [type_reference(name) for name in KINDS]
 
 
-def _options(call: Call, known: dict[str, Any]) -> list[dict[str, Any]]:
-    if "options" in known:
-        return list(known["options"])
-    world = call.world
-    if known.get("referenceType") == "TrackerItemReference":
-        rights = {
-            number: Rights(world, call.user, tracker)
-            for number, tracker in world.trackers.items()
-        }
-        return [
-            item_reference(item)
-            for item in world.items.values()
-            if not item.trashed and rights[item.tracker].may_view(item)
-        ]
-    return [
-        reference(_KINDS[kind], thing)
-        for kind in known.get("memberTypes", ())
-        for thing in getattr(world, _PEOPLE[kind]).values()
-    ]
+def _get_type(call: Call) -> Any:
+    for kind in KINDS.values():
+        if kind.type_id == call.path["trackerTypeId"]:
+            return {
+                "id": kind.type_id,
+                "name": kind.name,
+                "varName": kind.name.replace(" ", ""),
+                "outline": True,
+            }
+    raise RefusedError(404, "Tracker type is not found.")
 
 
 def _get_items(call: Call) -> Any:
@@ -129,6 +115,8 @@ def _get_items(call: Call) -> Any:
         for item in call.world.items.values()
         if item.tracker == tracker.id and not item.trashed and rights.may_view(item)
     ]
+    if call.world.assumptions["list_newest_first"]:
+        found.reverse()
     return {
         "page": page,
         "pageSize": size,
@@ -144,5 +132,7 @@ TRACKERS: dict[str, Route] = {
     "getTrackerSchema": _get_schema,
     "getTrackerTransitions": _get_transitions,
     "getItemsByTracker": _get_items,
-    "getChoiceOptions": _get_options,
+    "getTrackerTypes": _get_types,
+    "getTrackerType": _get_type,
+    "getTrackerItemTransitions": _get_transitions_of_item,
 }

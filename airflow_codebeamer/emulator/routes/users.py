@@ -20,14 +20,34 @@ def _get_user(call: Call) -> Any:
     user = call.world.users.get(call.path["userId"])
     if user is None:
         raise RefusedError(404, "User is not found.")
-    return show_user(user)
+    return show_user(user, call.user)
 
 
 def _get_user_by_name(call: Call) -> Any:
     user = call.world.by_name.get(call.query["name"])
     if user is None:
         raise RefusedError(404, "User is not found.")
-    return show_user(user)
+    return show_user(user, call.user)
+
+
+def _get_user_by_email(call: Call) -> Any:
+    wanted = call.query["email"].casefold()
+    for user in call.world.users.values():
+        if wanted and user.email.casefold() == wanted:
+            return show_user(user, call.user)
+    raise RefusedError(404, "User is not found.")
+
+
+def _get_groups(call: Call) -> Any:
+    groups = sorted(call.world.groups.values(), key=lambda group: group.id)
+    return [reference("UserGroupReference", group) for group in groups]
+
+
+def _get_group(call: Call) -> Any:
+    group = call.world.groups.get(call.path["groupId"])
+    if group is None:
+        raise RefusedError(404, "User group is not found.")
+    return {"id": group.id, "name": group.name, "description": ""}
 
 
 def _get_group_members(call: Call) -> Any:
@@ -61,6 +81,9 @@ def _get_role(call: Call) -> Any:
 USERS: dict[str, Route] = {
     "getUser": _get_user,
     "getUserByName": _get_user_by_name,
+    "getUserByEmail": _get_user_by_email,
+    "getGroups": _get_groups,
+    "getGroup": _get_group,
     "getGroupMembers": _get_group_members,
     "getRoles": _get_roles,
     "getRole": _get_role,
