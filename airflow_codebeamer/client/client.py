@@ -7,7 +7,7 @@ from types import TracebackType
 from airflow_codebeamer.client.items import Items
 from airflow_codebeamer.client.projects import Projects
 from airflow_codebeamer.client.trackers import Trackers
-from airflow_codebeamer.client.transport import Transport
+from airflow_codebeamer.client.transport import Before, Transport
 from airflow_codebeamer.client.users import Users
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.settings import ServerSettings
@@ -46,6 +46,26 @@ class Client:
     def requests_made(self) -> int:
         """HTTP requests sent so far, repeated ones included."""
         return self._transport.requests_made
+
+    def forward(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "",
+        *,
+        before: Before,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send somebody else's request as this account, at this client's pace.
+
+        `path` begins below the base address, `before` is asked right before the
+        sending. Returns status, headers and body as they came.
+
+        Raises:
+            TransportError: no answer.
+        """
+        raw = self._transport.forward(method, path, body, content_type, before)
+        return raw.status, dict(raw.headers), raw.body
 
     def close(self) -> None:
         """Close every connection. A later call opens new ones."""

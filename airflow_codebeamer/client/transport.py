@@ -26,6 +26,7 @@ from airflow_codebeamer.errors import (
     CodebeamerError,
     ConfigurationError,
     NotFoundError,
+    RateLimitedError,
 )
 from airflow_codebeamer.settings import ServerSettings
 
@@ -115,6 +116,34 @@ class Transport:
         """
         return self._send(method, path, query, body, before or _nothing, is_write=True)
 
+    def forward(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        content_type: str,
+        before: Before,
+    ) -> RawAnswer:
+        """Send somebody else's request as ours, once; return the answer as it came.
+
+        It takes its turn like every other. `path` begins below the base address
+        and carries its own query; `before` is asked right before the sending.
+
+        Raises:
+            TransportError: no answer.
+            ConfigurationError: the address or a setting is wrong.
+        """
+        self._pace.wait()
+        before()
+        kind = {"Content-Type": content_type} if content_type else None
+        answer = self._exchange(method, path, None, body or None, kind)
+        if isinstance(answer, CodebeamerError):
+            raise answer
+        error = error_of(answer)
+        if isinstance(error, RateLimitedError) and error.retry_after is not None:
+            self._pace.hold(error.retry_after.total_seconds())
+        return answer
+
     def _send(
         self,
         method: str,
@@ -174,15 +203,27 @@ class Transport:
     def _once(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any
     ) -> RawAnswer | CodebeamerError:
+        sent = None if body is None else json.dumps(body).encode()
+        kind = None if body is None else {"Content-Type": "application/json"}
+        return self._exchange(method, f"{_API}{path}", _query(query), sent, kind)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None,
+        body: bytes | None,
+        headers: dict[str, str] | None,
+    ) -> RawAnswer | CodebeamerError:
         with self._guard:
             self._requests_made += 1
         try:
             response = self._session.request(
                 method,
-                f"{self._settings.base}{_API}{path}",
-                params=_query(query),
-                data=None if body is None else json.dumps(body).encode(),
-                headers=None if body is None else {"Content-Type": "application/json"},
+                f"{self._settings.base}{path}",
+                params=query,
+                data=body,
+                headers=headers,
                 timeout=(
                     self._settings.connect_timeout_seconds,
                     self._settings.read_timeout_seconds,
@@ -196,7 +237,7 @@ class Transport:
             return error_without_answer(trouble, method, self._settings)
         return RawAnswer(
             method=method,
-            path=path,
+            path=path.removeprefix(_API),
             status=response.status_code,
             headers=response.headers,
             body=response.content,

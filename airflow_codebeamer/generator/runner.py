@@ -12,18 +12,17 @@ from uuid import uuid4
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import (
-    CodebeamerError,
     GeneratorStoppedError,
     LockLostError,
-    ServerError,
-    TransportError,
     VerificationError,
 )
 from airflow_codebeamer.generator.checkpoints import Checkpoints
+from airflow_codebeamer.generator.delegate import Delegates
 from airflow_codebeamer.generator.launchers import Lease, Surroundings, describe
 from airflow_codebeamer.generator.loader import load_generator
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
+from airflow_codebeamer.generator.rollbacks import KEEP, Rollbacks
 from airflow_codebeamer.generator.summary import RunSummary, UndoReport
 from airflow_codebeamer.ids import Lineage, RunId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
@@ -37,14 +36,10 @@ from airflow_codebeamer.skeleton import (
     plan,
     read_again,
     read_snapshot,
-    roll_back,
     verify,
 )
 
 __all__ = ["Runner"]
-
-#: How an open run says that nobody shall undo it.
-_KEEP = {"on_failure": "keep"}
 
 What = str | Callable[..., Any] | Program | Mapping[str, Any] | Skeleton
 
@@ -83,6 +78,16 @@ class Runner:
         self._clock = clock
         self._settle_seconds = settle.total_seconds()
         self._say = say or _nothing
+        self._delegates = Delegates(client, journal, runs, clock)
+        self._rollbacks = Rollbacks(
+            client,
+            journal,
+            runs,
+            self._delegates,
+            clock=clock,
+            settle_seconds=self._settle_seconds,
+            say=self._say,
+        )
         self._progress = progress or _nothing
         self._stop = stop or threading.Event()
 
@@ -138,9 +143,11 @@ class Runner:
     ) -> RunSummary:
         """Describe, plan, write, verify; undo everything if that fails.
 
-        The whole document is described before anything is written, so a
-        generator that fails half-way has changed nothing. What an earlier try
-        under the same lock left open is undone first.
+        A program of the kind `delegate` writes by itself instead, between two
+        looks at the tracker. Of every other kind the whole document is
+        described before anything is written, so a generator that fails half-way
+        has changed nothing. What an earlier try under the same lock left open is
+        undone first.
 
         Raises:
             LockLostError: somebody else has the tracker; nothing more is
@@ -149,6 +156,10 @@ class Runner:
             CodebeamerError: whatever failed, with a note that says what the
                 rollback did and what it could not put back.
         """
+        program = self._delegate_of(generator)
+        if program is not None:
+            context = GeneratorContext(tracker_id, run_key, False, dict(args))
+            return self._delegate(program, context, lock)
         started, sent = self._clock.monotonic(), self._client.requests_made
         warnings: list[str] = []
         with Heartbeat(self._engine, lock) as heartbeat:
@@ -162,13 +173,14 @@ class Runner:
             self.undo(lock, heartbeat.guard)
             snapshot = read_snapshot(self._client, tracker_id, document)
             wanted = plan(document, snapshot)
-            run = self._new_run(lock, run_key, document)
+            keeps = document.policy.on_failure == "keep"
+            run = self._new_run(lock, run_key, keeps=keeps)
             try:
                 self._write(wanted, run, self._stoppable(heartbeat))
             except LockLostError:
                 raise
             except BaseException as error:
-                self._undo_failed(run, error, heartbeat.guard)
+                self._rollbacks.fail(run, error, heartbeat.guard)
                 raise
         return self._summary(wanted, run, started, sent, warnings)
 
@@ -181,30 +193,66 @@ class Runner:
         Raises:
             LockLostError: the guard says so; what is left stays open.
         """
-        undone: list[str] = []
-        left: list[str] = []
-        open_runs = self._runs.list_open(
-            lock.server, lock.tracker_id, lineage=lock.lineage
-        )
-        for run in reversed(open_runs):
-            if run.summary == _KEEP:
-                self._runs.set_state(run.run_id, RunState.DONE)
-                self._say(f"Run {run.run_id} is left as it is: its document says so.")
-                continue
-            report = self._roll_back(run, guard, self._settle_seconds)
-            undone += report.undone
-            left += report.left
-            self._say(f"Run {run.run_id} rolled back: {_outcome(report)}.")
-        return UndoReport(tuple(undone), tuple(left))
+        return self._rollbacks.undo(lock, guard)
 
     def roll_back(self, run: Run, lock: Lock) -> RollbackReport:
         """Put back what one run changed, under a lock that the caller holds.
 
         Raises:
             LockLostError: somebody else has the tracker; what is left stays.
+            ConfigurationError: a program wrote by itself, and the run ended well:
+                what it changed cannot be told from what came later.
         """
         with Heartbeat(self._engine, lock) as heartbeat:
-            return self._roll_back(run, heartbeat.guard, self._settle_seconds)
+            return self._rollbacks.roll_back(run, heartbeat.guard)
+
+    def writes_itself(self, generator: What) -> bool:
+        """Whether it is a program of the kind `delegate`, which nobody can plan."""
+        return self._delegate_of(generator) is not None
+
+    def _delegate_of(self, generator: What) -> Program | None:
+        if isinstance(generator, Skeleton):
+            return None
+        found = load_generator(generator)
+        is_program = isinstance(found, Program) and found.kind == "delegate"
+        return found if is_program and isinstance(found, Program) else None
+
+    def _delegate(
+        self, program: Program, context: GeneratorContext, lock: Lock
+    ) -> RunSummary:
+        """Let a program write by itself, and say or undo what it did."""
+        started, sent = self._clock.monotonic(), self._client.requests_made
+        warnings: list[str] = []
+        with Heartbeat(self._engine, lock) as heartbeat:
+            around = self._surroundings(context.run_key, lock, heartbeat, warnings)
+            self.undo(lock, heartbeat.guard)
+            keeps = program.on_failure == "keep"
+            run = self._new_run(lock, context.run_key, keeps=keeps)
+            self._runs.open_run(run)
+            try:
+                before = self._delegates.survey(run)
+                self._delegates.run(
+                    program, context, around, self._stoppable(heartbeat)
+                )
+                found = self._delegates.look(before, self._say)
+                self._runs.set_state(run.run_id, RunState.DONE, found.counts)
+            except LockLostError:
+                raise
+            except BaseException as error:
+                self._rollbacks.fail(run, error, heartbeat.guard)
+                raise
+        counts = found.counts
+        return RunSummary(
+            created=counts["created"],
+            updated=counts["updated"],
+            moved=counts["moved"],
+            unchanged=counts["unchanged"],
+            pruned=counts["deleted"],
+            warnings=(*warnings, *found.left),
+            requests=self._client.requests_made - sent,
+            seconds=round(self._clock.monotonic() - started, 3),
+            run_id=run.run_id,
+        )
 
     def _surroundings(
         self,
@@ -244,12 +292,11 @@ class Runner:
 
         return guard
 
-    def _new_run(self, lock: Lock, run_key: str, document: Skeleton) -> Run:
-        keeps = document.policy.on_failure == "keep"
+    def _new_run(self, lock: Lock, run_key: str, *, keeps: bool) -> Run:
         return Run(
             run_id=RunId(f"{run_key or 'run'}/{uuid4().hex[:12]}"),
             tracker_id=lock.tracker_id,
-            summary=_KEEP if keeps else None,
+            summary=KEEP if keeps else None,
             server=lock.server,
             lineage=lock.lineage or Lineage(""),
             epoch=lock.epoch,
@@ -276,45 +323,6 @@ class Runner:
             raise VerificationError(findings)
         self._runs.set_state(run.run_id, RunState.DONE, wanted.counts)
 
-    def _undo_failed(
-        self, run: Run, error: BaseException, guard: Callable[[], None]
-    ) -> None:
-        """Roll back under the lock; the error that started it stays the error."""
-        if self._runs.find_run(run.run_id) is None:
-            return
-        if run.summary == _KEEP:
-            self._runs.set_state(run.run_id, RunState.DONE)
-            error.add_note("What was written stays, as the document says.")
-            return
-        self._say(f"Run {run.run_id} failed, undoing it: {error}")
-        is_unsure = isinstance(error, TransportError | ServerError)
-        try:
-            report = self._roll_back(
-                run, guard, self._settle_seconds if is_unsure else 0.0
-            )
-        except CodebeamerError as trouble:
-            error.add_note(
-                f"The run is not undone yet ({trouble}); releasing the lock or "
-                "`airflow-codebeamer recover` goes on with it."
-            )
-            return
-        sentence = f"The run was rolled back: {_outcome(report)}."
-        error.add_note(sentence)
-        self._say(sentence)
-
-    def _roll_back(
-        self, run: Run, guard: Callable[[], None], settle_seconds: float
-    ) -> RollbackReport:
-        return roll_back(
-            run,
-            self._client,
-            self._journal,
-            self._runs,
-            guard,
-            settle_seconds=settle_seconds,
-            clock=self._clock,
-        )
-
     def _summary(
         self, wanted: Plan, run: Run, started: float, sent: int, warnings: list[str]
     ) -> RunSummary:
@@ -330,14 +338,6 @@ class Runner:
             seconds=round(self._clock.monotonic() - started, 3),
             run_id="" if wanted.is_empty else run.run_id,
         )
-
-
-def _outcome(report: RollbackReport) -> str:
-    done = f"{len(report.undone)} changes undone"
-    if not report.left:
-        return f"{done}, nothing is left of it"
-    rest = "; ".join(report.left[:5])
-    return f"{done}, {len(report.left)} could not be undone: {rest}"
 
 
 def _nothing(_: object) -> None:

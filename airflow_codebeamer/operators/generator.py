@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import literal
 from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_codebeamer.errors import ConfigurationError, GeneratorStoppedError
+from airflow_codebeamer.errors import (
+    ConfigurationError,
+    GeneratorSkippedError,
+    GeneratorStoppedError,
+)
 from airflow_codebeamer.hooks.owner import owner_key, owner_of
 from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
@@ -25,7 +30,7 @@ from airflow_codebeamer.operators.lock import LockTrackerOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.generator import RunSummary
+    from airflow_codebeamer.generator import Program, RunSummary
     from airflow_codebeamer.ids import TrackerId
     from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.skeleton import Plan, Progress
@@ -46,8 +51,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     Killing the task, or the process that watches over it, stops its writing and
     releases nothing; that is what the teardown is for.
 
-    :param generator: "package.module:name", the name of an entry point, or a
-        callable.
+    :param generator: "package.module:name", the name of an entry point, a
+        callable, or a `Program`, as one or as a mapping.
     :param generator_args: its arguments, a mapping or a JSON object.
     :param tracker_id: the tracker; that of the lock if not given. The mode
         `plan` needs it.
@@ -75,7 +80,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     def __init__(
         self,
         *,
-        generator: str | Callable[..., Any],
+        generator: str | Callable[..., Any] | Program | Mapping[str, Any],
         generator_args: Mapping[str, Any] | str | None = None,
         tracker_id: int | str | None = None,
         lock: Mapping[str, Any] | str | None = None,
@@ -108,7 +113,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Plan or apply; return the numbers."""
         self._supervisor = os.getppid()
-        self._stop = threading.Event()
+        self._stop = _StopWord()
         if self.is_stopped:
             self._stop.set()
         if self.mode == "plan":
@@ -119,16 +124,37 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         tracker_id = one_tracker(self.tracker_id)
         self.heading_for(codebeamer, tracker_id)
         runner = codebeamer.runner_with(self._progress, self._stop)
-        _, wanted = runner.plan(self._what(), self._args(), tracker_id)
+        if runner.writes_itself(self._what()):
+            self.log.info("The program writes itself: there is no plan of it.")
+            return {"is_empty": False, "warnings": []}
+        try:
+            _, wanted = runner.plan(self._what(), self._args(), tracker_id)
+        except GeneratorSkippedError as said:
+            self.log.info("%s", said)
+            summary: dict[str, Any] = {"is_empty": True, "warnings": [str(said)]}
+            self._skip_the_rest(context, codebeamer, tracker_id, summary)
+            return summary
         summary = _plan_summary(wanted, codebeamer)
         self.log.info("%s", wanted.text())
-        if wanted.is_empty and not self._holds(context, codebeamer, tracker_id):
-            self.log.info("Nothing to do: tracker %s is not locked.", tracker_id)
-            ti = context["ti"]
-            ti.xcom_push(key="return_value", value=summary)
-            downstream = context["task"].get_flat_relatives(upstream=False)
-            self.skip(ti, downstream)
+        if wanted.is_empty:
+            self._skip_the_rest(context, codebeamer, tracker_id, summary)
         return summary
+
+    def _skip_the_rest(
+        self,
+        context: Context,
+        codebeamer: Codebeamer,
+        tracker_id: TrackerId,
+        summary: dict[str, Any],
+    ) -> None:
+        """Skip what is downstream, unless an earlier try left a lock to release."""
+        if self._holds(context, codebeamer, tracker_id):
+            return
+        self.log.info("Nothing to do: tracker %s is not locked.", tracker_id)
+        ti = context["ti"]
+        ti.xcom_push(key="return_value", value=summary)
+        downstream = context["task"].get_flat_relatives(upstream=False)
+        self.skip(ti, downstream)
 
     def _apply(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         held = self._held(context)
@@ -136,9 +162,12 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         self.heading_for(codebeamer, tracker_id)
         lock = self._lock(context, codebeamer, tracker_id, held)
         runner = codebeamer.runner_with(self._progress, self._stop)
-        summary = runner.apply(
-            self._what(), self._args(), tracker_id, lock, run_key=lock.owner.key
-        )
+        try:
+            summary = runner.apply(
+                self._what(), self._args(), tracker_id, lock, run_key=lock.owner.key
+            )
+        except GeneratorSkippedError as said:
+            raise AirflowSkipException(str(said)) from said
         if held.lease is not None:
             # Whatever follows in the run was promised this, not the default.
             codebeamer.engine.renew(lock, lease=held.lease)
@@ -208,10 +237,10 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
                         yield found
                         break
 
-    def _what(self) -> str | Callable[..., Any]:
+    def _what(self) -> str | Callable[..., Any] | Program | Mapping[str, Any]:
         """Return the generator, rendered or not."""
         is_kept = isinstance(self.generator, type(literal("")))
-        given: str | Callable[..., Any]
+        given: str | Callable[..., Any] | Program | Mapping[str, Any]
         given = self.generator.value if is_kept else self.generator
         return given
 
@@ -247,6 +276,18 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         if (progress.phase, tenth) != self._told:
             self._told = (progress.phase, tenth)
             self.log.info("%s: %s of %s", progress.phase, progress.done, progress.total)
+
+
+class _StopWord(threading.Event):
+    """The word to stop: given by `on_kill`, or by the end of the supervisor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._supervisor = os.getppid()
+
+    def is_set(self) -> bool:
+        """Whether it was given."""
+        return super().is_set() or os.getppid() != self._supervisor
 
 
 def _is_lock_task(task: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_codebeamer.skeleton.apply import Applied, Progress, apply_plan
+from airflow_codebeamer.skeleton.difference import Difference, difference
 from airflow_codebeamer.skeleton.document import (
     DocumentItem,
     Identity,
@@ -17,12 +18,20 @@ from airflow_codebeamer.skeleton.look import (
     resolve_target,
 )
 from airflow_codebeamer.skeleton.plan import Plan, plan
+from airflow_codebeamer.skeleton.putting_back import put_back
 from airflow_codebeamer.skeleton.rollback import RollbackReport, roll_back
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
+from airflow_codebeamer.skeleton.survey import (
+    Survey,
+    read_survey,
+    survey_entries,
+    survey_of,
+)
 from airflow_codebeamer.skeleton.verify import verify
 
 __all__ = [
     "Applied",
+    "Difference",
     "DocumentItem",
     "Found",
     "Identity",
@@ -32,13 +41,19 @@ __all__ = [
     "RollbackReport",
     "Skeleton",
     "Snapshot",
+    "Survey",
     "Target",
     "apply_plan",
+    "difference",
     "load_document",
     "plan",
+    "put_back",
     "read_again",
     "read_snapshot",
+    "read_survey",
     "resolve_target",
     "roll_back",
+    "survey_entries",
+    "survey_of",
     "verify",
 ]

@@ -17,20 +17,9 @@ from airflow_codebeamer.generator import GeneratorContext, Program
 from airflow_codebeamer.generator.launchers import Surroundings, describe
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.skeleton import Progress, Skeleton
+from tests.generator.speak import SPEAK
 
 TRACKER = TrackerId(2001)
-
-#: Three functions with which a Python program speaks the protocol.
-SPEAK = """
-import json, os, sys, time, signal, subprocess
-def raw(line):
-    with open(os.environ["CB_GEN_MESSAGES"], "ab") as out:
-        out.write(line + b"\\n")
-def say(method, **params):
-    raw(json.dumps({"cbgen": "1", "method": method, "params": params}).encode())
-def context():
-    return json.load(open(os.environ["CB_GEN_CONTEXT"]))
-"""
 
 
 @dataclass

@@ -1,0 +1,134 @@
+"""Undoing runs: the failed one at once, those of the dead when a lock is released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from airflow_codebeamer.client import Client
+from airflow_codebeamer.clock import Clock
+from airflow_codebeamer.errors import (
+    CodebeamerError,
+    ConfigurationError,
+    GeneratorFailedError,
+    ServerError,
+    TransportError,
+)
+from airflow_codebeamer.generator.delegate import Delegates
+from airflow_codebeamer.generator.summary import UndoReport
+from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.locking import Lock
+from airflow_codebeamer.skeleton import RollbackReport, roll_back
+
+__all__ = ["KEEP", "Rollbacks"]
+
+#: How an open run says that nobody shall undo it.
+KEEP = {"on_failure": "keep"}
+
+
+class Rollbacks:
+    """Puts back what runs wrote, whether by a plan or by a program of its own."""
+
+    def __init__(
+        self,
+        client: Client,
+        journal: Journal,
+        runs: Runs,
+        delegates: Delegates,
+        *,
+        clock: Clock,
+        settle_seconds: float,
+        say: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._journal = journal
+        self._runs = runs
+        self._delegates = delegates
+        self._clock = clock
+        self._settle_seconds = settle_seconds
+        self._say = say
+
+    def undo(self, lock: Lock, guard: Callable[[], None]) -> UndoReport:
+        """Roll back every open run of the lock's lineage, the newest first.
+
+        Raises:
+            LockLostError: the guard says so; what is left stays open.
+        """
+        undone: list[str] = []
+        left: list[str] = []
+        open_runs = self._runs.list_open(
+            lock.server, lock.tracker_id, lineage=lock.lineage
+        )
+        for run in reversed(open_runs):
+            if run.summary == KEEP:
+                self._runs.set_state(run.run_id, RunState.DONE)
+                self._say(f"Run {run.run_id} is left as it is: its document says so.")
+                continue
+            report = self._roll_back(run, guard, self._settle_seconds)
+            undone += report.undone
+            left += report.left
+            self._say(f"Run {run.run_id} rolled back: {_outcome(report)}.")
+        return UndoReport(tuple(undone), tuple(left))
+
+    def roll_back(self, run: Run, guard: Callable[[], None]) -> RollbackReport:
+        """Put back what one run changed.
+
+        Raises:
+            ConfigurationError: a program wrote by itself, and the run ended well.
+        """
+        if run.state is RunState.DONE and self._delegates.find(run) is not None:
+            raise ConfigurationError(
+                "RUN",
+                f"in run {run.run_id} a program wrote by itself and ended well: what "
+                "it changed cannot be told from what came later, so put it right there",
+            )
+        return self._roll_back(run, guard, self._settle_seconds)
+
+    def fail(self, run: Run, error: BaseException, guard: Callable[[], None]) -> None:
+        """Roll back under the lock; the error that started it stays the error."""
+        if self._runs.find_run(run.run_id) is None:
+            return
+        if run.summary == KEEP:
+            self._runs.set_state(run.run_id, RunState.DONE)
+            error.add_note("What was written stays, as the document says.")
+            return
+        self._say(f"Run {run.run_id} failed, undoing it: {error}")
+        is_unsure = isinstance(
+            error, TransportError | ServerError | GeneratorFailedError
+        )
+        try:
+            report = self._roll_back(
+                run, guard, self._settle_seconds if is_unsure else 0.0
+            )
+        except CodebeamerError as trouble:
+            error.add_note(
+                f"The run is not undone yet ({trouble}); releasing the lock or "
+                "`airflow-codebeamer recover` goes on with it."
+            )
+            return
+        sentence = f"The run was rolled back: {_outcome(report)}."
+        error.add_note(sentence)
+        self._say(sentence)
+
+    def _roll_back(
+        self, run: Run, guard: Callable[[], None], settle_seconds: float
+    ) -> RollbackReport:
+        before = self._delegates.find(run)
+        if before is not None:
+            return self._delegates.roll_back(run, before, guard, settle_seconds)
+        return roll_back(
+            run,
+            self._client,
+            self._journal,
+            self._runs,
+            guard,
+            settle_seconds=settle_seconds,
+            clock=self._clock,
+        )
+
+
+def _outcome(report: RollbackReport) -> str:
+    done = f"{len(report.undone)} changes undone"
+    if not report.left:
+        return f"{done}, nothing is left of it"
+    rest = "; ".join(report.left[:5])
+    return f"{done}, {len(report.left)} could not be undone: {rest}"
