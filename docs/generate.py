@@ -17,6 +17,7 @@ from typing import Any
 import typer
 from airflow_page import airflow_page
 from document_page import document_page
+from protocol_page import protocol_page
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from reading import cell, first_paragraph, notes
@@ -267,6 +268,7 @@ WRITERS: dict[str, Callable[[], Iterator[str]]] = {
     "document.md": document_page,
     "cli.md": cli_page,
     "airflow.md": airflow_page,
+    "programs.md": protocol_page,
     "store.md": store_page,
 }
 

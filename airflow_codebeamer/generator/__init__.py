@@ -11,6 +11,7 @@ from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratedItem, GeneratorContext
 from airflow_codebeamer.generator.runner import Runner
 from airflow_codebeamer.generator.summary import RunSummary, UndoReport
+from airflow_codebeamer.generator.timeleft import TimeLeft
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -20,6 +21,7 @@ __all__ = [
     "Program",
     "RunSummary",
     "Runner",
+    "TimeLeft",
     "UndoReport",
     "load_generator",
 ]

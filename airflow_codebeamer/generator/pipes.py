@@ -56,7 +56,8 @@ def is_pipes(message: Mapping[str, Any]) -> bool:
 
 def translate(message: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return a message of Pipes in our words, None if we have none for it."""
-    params = message.get("params") or {}
+    found = message.get("params")
+    params = found if isinstance(found, Mapping) else {}
     match message.get("method"):
         case "opened":
             return _ours("opened", {})

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_codebeamer.generators import can
+from airflow_codebeamer.generators import can, can_tests, dbc, reqif
 
-__all__ = ["can"]
+__all__ = ["can", "can_tests", "dbc", "reqif"]

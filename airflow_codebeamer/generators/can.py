@@ -9,13 +9,9 @@ creating, updating, ordering and undoing is not its business. Run it as
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from airflow_codebeamer.errors import ConfigurationError, DocumentError
-from airflow_codebeamer.generator import GeneratedItem
+from airflow_codebeamer.generators.dbc import frames, key_of
 
 __all__ = ["FRAME_FIELDS", "SIGNAL_FIELDS", "requirements"]
 
@@ -42,22 +38,23 @@ def requirements(
     prefix: str = "can:",
     frame_fields: Mapping[str, str] = FRAME_FIELDS,
     signal_fields: Mapping[str, str] = SIGNAL_FIELDS,
-) -> Iterator[GeneratedItem]:
-    """Yield a folder for each frame and below it a requirement for each signal.
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the head, a folder for each frame, a requirement for each signal.
 
     `dbc` is the path of a DBC file, or the name of one in the package
-    `opendbc`. `prefix` begins every key. The two mappings say which field of
-    the tracker takes what; a field that is left out is not written.
+    `opendbc`. `prefix` stands before every key in the tracker, where items with
+    another prefix are somebody else's. The two mappings say which field of the
+    tracker takes what; a field that is left out is not written.
 
     Raises:
         ConfigurationError: there is no such file.
         DocumentError: the file is there and is no DBC.
     """
+    yield {"identity": {"prefix": prefix}}
     taken: set[str] = set()
-    for frame in _load(dbc).messages:
-        # The trailing x marks an extended id, which is another id than the short one.
-        number = f"0x{frame.frame_id:03X}{'x' if frame.is_extended_frame else ''}"
-        folder = _unique(f"{prefix}{number}", frame.name, taken)
+    for frame in frames(dbc):
+        folder = key_of(frame, taken)
+        number = folder.partition("~")[0]
         text = f"The CAN frame {frame.name} ({number}) has {frame.length} bytes."
         yield {
             "key": folder,
@@ -69,7 +66,7 @@ def requirements(
         for signal in frame.signals:
             text = f"The frame {frame.name} shall carry the signal {signal.name}."
             yield {
-                "key": _unique(f"{folder}/{signal.name}", str(signal.start), taken),
+                "key": key_of(signal, taken, folder),
                 "name": signal.name,
                 "type": "Requirement",
                 "parent": folder,
@@ -86,38 +83,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return ", ".join(value) or None
     return value.replace("_endian", " endian") if isinstance(value, str) else value
-
-
-def _load(dbc: str) -> Any:
-    import cantools  # only who runs this generator needs it
-
-    path = _find(dbc)
-    try:
-        return cantools.database.load_file(path, database_format="dbc", strict=False)
-    except Exception as error:  # the parser raises whatever it stumbles over
-        reason = " ".join(str(error).split())
-        raise DocumentError(dbc, f"not a readable DBC file: {reason}") from error
-
-
-def _find(dbc: str) -> Path:
-    """Return the file: the path as given, else the file of that name in opendbc."""
-    path = Path(dbc).expanduser()
-    if path.is_file():
-        return path
-    why = "and the package opendbc (Python 3.11 or 3.12), which has some, is missing"
-    with suppress(ModuleNotFoundError):
-        path = Path(str(files("opendbc"))) / "dbc" / dbc
-        if path.is_file() and Path(dbc).name == dbc:
-            return path
-        why = "neither here nor in the package opendbc"
-    raise ConfigurationError(
-        "dbc", f"no file {dbc!r}, {why}; give the path of a DBC file"
-    )
-
-
-def _unique(key: str, otherwise: str, taken: set[str]) -> str:
-    """Return the key, told apart where a file has the same one twice."""
-    while key in taken:
-        key = f"{key}~{otherwise}"
-    taken.add(key)
-    return key

@@ -30,7 +30,7 @@ from airflow_codebeamer.operators.lock import LockTrackerOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.generator import Program, RunSummary
+    from airflow_codebeamer.generator import Program, RunSummary, TimeLeft
     from airflow_codebeamer.ids import TrackerId
     from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.skeleton import Plan, Progress
@@ -103,6 +103,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         self._stop: threading.Event | None = None
         self._supervisor = 0
         self._told = ("", 0)
+        self._time_left: TimeLeft | None = None
+        self._ti: Any = None
 
     def on_kill(self) -> None:
         """End a program, and stop writing; the teardown restores, not we."""
@@ -113,7 +115,11 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Plan or apply; return the numbers."""
         self._supervisor = os.getppid()
+        from airflow_codebeamer.generator import TimeLeft  # engines, when it runs
+
         self._stop = _StopWord()
+        self._time_left = TimeLeft(codebeamer.clock)
+        self._ti = context.get("ti")
         if self.is_stopped:
             self._stop.set()
         if self.mode == "plan":
@@ -273,9 +279,13 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
                 "undone",
             )
         tenth = 10 * progress.done // max(progress.total, 1)
-        if (progress.phase, tenth) != self._told:
-            self._told = (progress.phase, tenth)
-            self.log.info("%s: %s of %s", progress.phase, progress.done, progress.total)
+        line = "" if self._time_left is None else self._time_left.tell(progress)
+        if (progress.phase, tenth) == self._told:
+            return
+        self._told = (progress.phase, tenth)
+        self.log.info("%s", line)
+        if self._ti is not None:
+            self._ti.xcom_push(key="progress", value=line)
 
 
 class _StopWord(threading.Event):

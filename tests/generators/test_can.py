@@ -36,7 +36,8 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_the_real_database_has_a_folder_for_each_frame() -> None:
-    items = list(requirements("vw_mqb.dbc"))
+    head, *items = requirements("vw_mqb.dbc")
+    assert head == {"identity": {"prefix": "can:"}}
     folders = [item for item in items if item["type"] == "Folder"]
     assert len(folders) == 113
     assert len(items) == 113 + 1348
@@ -48,12 +49,12 @@ def test_the_real_database_has_a_folder_for_each_frame() -> None:
 
 
 def test_a_signal_says_everything_that_the_file_knows(small: Path) -> None:
-    _, travel, trend, *_ = requirements(str(small))
+    _, _, travel, trend, *_ = requirements(str(small))
     assert travel == {
-        "key": "can:0x120/Travel",
+        "key": "0x120/Travel",
         "name": "Travel",
         "type": "Requirement",
-        "parent": "can:0x120",
+        "parent": "0x120",
         "description": "The frame Pedal shall carry the signal Travel. "
         "Zero is released.",
         "fields": {
@@ -78,25 +79,27 @@ def test_a_signal_says_everything_that_the_file_knows(small: Path) -> None:
 def test_a_frame_has_its_cycle_time_and_an_extended_id_is_another_id(
     small: Path,
 ) -> None:
-    pedal, _, _, long, _ = requirements(str(small))
+    _, pedal, _, _, long, _ = requirements(str(small))
     assert pedal["name"] == "0x120 Pedal"
     assert pedal["fields"] == {"Cycle Time": 10}
     assert "presses." in pedal["description"]
-    assert (pedal["key"], long["key"]) == ("can:0x120", "can:0x120x")
+    assert (pedal["key"], long["key"]) == ("0x120", "0x120x")
 
 
 def test_two_frames_of_one_id_have_two_keys(small: Path) -> None:
     again = SMALL.replace("BO_ 2147483936 Long", "BO_ 288 Long")
     small.write_text(again)
-    keys = [item["key"] for item in requirements(str(small))]
+    _, *items = requirements(str(small))
+    keys = [item["key"] for item in items]
     assert len(set(keys)) == len(keys)
-    assert "can:0x120~Long/Speed" in keys
+    assert "0x120~Long/Speed" in keys
 
 
 def test_prefix_and_fields_are_the_callers(small: Path) -> None:
     fields = {"unit": "Physical Unit"}
-    items = list(requirements(str(small), "net1/", {}, fields))
-    assert items[0]["key"] == "net1/0x120"
+    head, *items = requirements(str(small), "net1/", {}, fields)
+    assert head == {"identity": {"prefix": "net1/"}}
+    assert items[0]["key"] == "0x120"
     assert items[0]["fields"] == {}
     assert items[1]["fields"] == {"Physical Unit": "%"}
     assert set(SIGNAL_FIELDS) > set(fields)
@@ -104,7 +107,7 @@ def test_prefix_and_fields_are_the_callers(small: Path) -> None:
 
 def keys_or_reason(name: str) -> list[str] | str:
     try:
-        return [item["key"] for item in requirements(name)]
+        return [item["key"] for item in list(requirements(name))[1:]]
     except DocumentError as error:
         return str(error)
 

@@ -26,7 +26,7 @@ from airflow_codebeamer.generator.pipes import pipes_context, pipes_value
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
 
-__all__ = ["run_program"]
+__all__ = ["EXITS", "SKIP", "STOPPED", "run_program"]
 
 #: Variables of ours, and of Airflow, that may hold secrets.
 _OURS = ("AIRFLOW_CONN_", "AIRFLOW__", "_AIRFLOW", "CODEBEAMER_", "CB_")
@@ -36,15 +36,17 @@ _LISTEN_SECONDS = 0.1
 _LEASE_SECONDS = 1.0
 
 #: What an exit code says, and whether a retry can help; from sysexits.h.
-_EXITS: Mapping[int, tuple[str, bool]] = {
+EXITS: Mapping[int, tuple[str, bool]] = {
     65: ("its input data is wrong", False),
     69: ("a service that it needs is not reachable", True),
     75: ("a temporary failure", True),
     77: ("it has not the permission", False),
     78: ("its configuration is wrong", False),
 }
-_SKIP = 99
-_STOPPED = (130, 143)
+#: There is nothing to do, as Airflow's own BashOperator has it.
+SKIP = 99
+#: Ended by SIGINT or SIGTERM.
+STOPPED = (130, 143)
 
 
 def run_program(
@@ -149,9 +151,9 @@ class _Run:
         if self._around.lease is not None:
             self._lease_file.release()
         title = self._program.title
-        if code == _SKIP:
+        if code == SKIP:
             raise GeneratorSkippedError(title)
-        if code in _STOPPED:
+        if code in STOPPED:
             raise GeneratorStoppedError(
                 title, f"it was stopped (exit code {code})", exit_code=code
             )
@@ -161,7 +163,7 @@ class _Run:
                 title, self._dialogue.exception, last_lines=last, exit_code=code
             )
         if code:
-            problem, may_retry = _EXITS.get(code, ("it crashed", True))
+            problem, may_retry = EXITS.get(code, ("it crashed", True))
             said = f": {last.splitlines()[-1]}" if last else ""
             raise GeneratorFailedError(
                 title,
