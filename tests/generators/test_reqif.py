@@ -12,8 +12,6 @@ from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Owner
 from airflow_codebeamer.wiring import Codebeamer
 
-pytest.importorskip("reqif")
-
 #: As a requirements tool exports it: types with named attributes, an enumeration,
 #: text in XHTML, a tree in which one object stands twice.
 FILE = """<?xml version="1.0" encoding="UTF-8"?>

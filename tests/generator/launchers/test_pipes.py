@@ -10,8 +10,6 @@ from airflow_codebeamer.errors import GeneratorFailedError, GeneratorProtocolErr
 from airflow_codebeamer.generator import Program
 from tests.generator.launchers.conftest import Stage
 
-pytest.importorskip("dagster_pipes")
-
 HEAD = """
 from dagster_pipes import open_dagster_pipes
 with open_dagster_pipes() as pipes:
