@@ -37,8 +37,8 @@ up: $(VENV)/.demo
 ## then a search through everything that both left for secrets
 test: $(VENV)/.dev
 	@rm -rf build/tests && mkdir -p build/tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow" $(call left,fast)
-	$(BIN)/python -m pytest -q -m airflow $(call left,airflow)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow and not nightly" $(call left,fast)
+	$(BIN)/python -m pytest -q -m "airflow and not nightly" $(call left,airflow)
 	$(BIN)/python -m pytest -q tests/secrets --swept build/tests
 
 ## check: everything but the tests

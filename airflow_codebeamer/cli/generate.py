@@ -18,7 +18,7 @@ from airflow_codebeamer.cli.options import command
 from airflow_codebeamer.cli.session import Session, who
 from airflow_codebeamer.cli.spans import span, written
 from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
-from airflow_codebeamer.generator import RunSummary
+from airflow_codebeamer.generator import RunSummary, TimeLeft
 from airflow_codebeamer.ids import RunId, TrackerId
 from airflow_codebeamer.locking import Lock, Owner
 from airflow_codebeamer.skeleton import (
@@ -163,10 +163,11 @@ class _Shown:
 
     def __init__(self, session: Session) -> None:
         self._out = session.out
+        self._time_left = TimeLeft()
 
     def __call__(self, progress: Progress) -> None:
+        line = self._time_left.tell(progress)
         if progress.total:
-            line = f"{progress.phase}: {progress.done} of {progress.total}"
             self._out.report(line, is_last=progress.done >= progress.total)
 
 
