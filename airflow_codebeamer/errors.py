@@ -19,6 +19,7 @@
     ├── SkeletonError
     │   ├── DocumentError           the document cannot be read or applied
     │   ├── PlanConflictError       somebody else edited what the document owns
+    │   ├── PruneLimitError         more items would be pruned than allowed
     │   ├── VerificationError       the tracker is not what was written
     │   └── RollbackIncompleteError something could not be undone
     ├── GeneratorError
@@ -71,6 +72,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PermissionDriftError",
     "PlanConflictError",
+    "PruneLimitError",
     "RateLimitedError",
     "RestorePendingError",
     "Retry",
@@ -354,6 +356,19 @@ class PlanConflictError(SkeletonError):
             "keep or overwrite, or agree with the editor."
         )
         self.conflicts = tuple(conflicts)
+
+
+class PruneLimitError(SkeletonError):
+    """A document would prune more items at once than its policy allows."""
+
+    def __init__(self, count: int, limit: str) -> None:
+        super().__init__(
+            f"The document does not name {count} items any more that it would prune, "
+            f"and {limit}: nothing was changed. If that is meant, raise the limit for "
+            "this run."
+        )
+        self.count = count
+        self.limit = limit
 
 
 class VerificationError(SkeletonError):

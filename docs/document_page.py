@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from reading import cell, first_paragraph, notes
 
 from airflow_codebeamer.skeleton import document
+from airflow_codebeamer.skeleton.values import POINTERS
 
 
 def stated(field: FieldInfo) -> str:
@@ -45,10 +46,24 @@ def is_later(field: FieldInfo) -> bool:
 
 
 def document_page() -> Iterator[str]:
-    """The skeleton document, part by part."""
+    """The documents of both kinds, part by part."""
     yield "# Document\n\nYAML or JSON; a property that is not listed is refused. "
-    yield "A value is text, a number, true or false, a date, null for empty, or a "
-    yield "list of names of options.\n\n"
+    yield "Editors check against [the schema](document.schema.json), which "
+    yield "`airflow-codebeamer schema` prints too; `airflow-codebeamer generate init` "
+    yield "writes a document to begin with. "
+    yield "A file whose name ends in `.jsonl` holds JSON lines: the first is the "
+    yield "document without its items (or rows), each other one an item with its "
+    yield "`parent` (or a row). "
+    yield "`kind: skeleton` describes a tree of items, `kind: update` values for "
+    yield "fields of items that exist. A value is text, a number, true or false, a "
+    yield "date, null for empty, or a list of names of options; text also as "
+    yield "`{wiki: …}`, `{html: …}` or `{plain: …}`. Fields that refer to something "
+    yield "take a pointer or a list of them:\n\n"
+    yield "| pointer | points at |\n| --- | --- |\n"
+    for form, model in POINTERS.items():
+        yield f"| `{{{form}}}` | {first_paragraph(model)} |\n"
+    yield "\nA status takes the shortest way that the workflow has, one bulk update "
+    yield "for each step and all items together.\n\n"
     later: list[str] = []
     for model in DOCUMENT:
         yield f"## {model.__name__}\n\n{first_paragraph(model)}\n\n"
@@ -67,10 +82,8 @@ def document_page() -> Iterator[str]:
             yield f"| `{field.alias or name}` | {stated(field)} | {meaning} |\n"
         yield "\n"
     yield "## Not supported yet\n\nKnown by name and refused with a sentence: "
-    yield ", ".join(later) + "; a value that refers to somebody or something ("
-    yield ", ".join(f"`{{{name}: …}}`" for name in sorted(document._POINTERS))
-    yield "). Not among the fields that can be written: references to users, roles, "
-    yield "items, trackers and repositories, durations, colours, languages, "
+    yield ", ".join(later) + ". Not among the fields that can be written: references "
+    yield "to trackers, projects and repositories, durations, colours, languages, "
     yield "countries and tables.\n"
 
 
@@ -81,4 +94,7 @@ DOCUMENT: tuple[type[BaseModel], ...] = (
     document.Identity,
     document.Policy,
     document.Prune,
+    document.FieldUpdate,
+    document.Row,
+    document.UpdatePolicy,
 )

@@ -29,6 +29,7 @@ from airflow_codebeamer.database import schema
 from airflow_codebeamer.emulator import coverage, differences
 from airflow_codebeamer.locking.states import STEPS, LockState
 from airflow_codebeamer.provider_info import get_provider_info
+from airflow_codebeamer.skeleton import document_schema
 
 PAGES = Path(__file__).parent / "reference"
 NOTE = (
@@ -260,6 +261,12 @@ EXIT_CODES = {
     143: "stopped by SIGTERM",
 }
 
+
+def schema_page() -> Iterator[str]:
+    """The JSON Schema of documents, to be pointed at by editors."""
+    yield json.dumps(document_schema(), indent=1, ensure_ascii=False)
+
+
 WRITERS: dict[str, Callable[[], Iterator[str]]] = {
     "errors.md": errors_page,
     "settings.md": settings_page,
@@ -270,6 +277,7 @@ WRITERS: dict[str, Callable[[], Iterator[str]]] = {
     "airflow.md": airflow_page,
     "programs.md": protocol_page,
     "store.md": store_page,
+    "document.schema.json": schema_page,
 }
 
 
@@ -278,7 +286,8 @@ def main(arguments: list[str]) -> int:
     stale = []
     for name, write in WRITERS.items():
         page = PAGES / name
-        text = NOTE + "\n" + "".join(write()).rstrip("\n") + "\n"
+        note = f"{NOTE}\n" if page.suffix == ".md" else ""
+        text = note + "".join(write()).rstrip("\n") + "\n"
         if "--check" in arguments:
             if not page.exists() or page.read_text() != text:
                 stale.append(name)

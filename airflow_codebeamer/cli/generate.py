@@ -22,9 +22,9 @@ from airflow_codebeamer.generator import RunSummary, TimeLeft
 from airflow_codebeamer.ids import RunId, TrackerId
 from airflow_codebeamer.locking import Lock, Owner
 from airflow_codebeamer.skeleton import (
+    Document,
     Plan,
     Progress,
-    Skeleton,
     load_document,
     resolve_target,
 )
@@ -35,7 +35,7 @@ __all__ = ["CHANGES", "register"]
 #: Exit code of `plan`: there is something to do.
 CHANGES = 2
 
-Document = Annotated[
+DocumentPath = Annotated[
     Path | None, typer.Argument(help="A skeleton document, YAML or JSON.")
 ]
 Generator = Annotated[
@@ -54,7 +54,7 @@ TrackerOption = Annotated[
 class _Source:
     """What to apply, and to which tracker."""
 
-    what: str | Skeleton
+    what: str | Document
     tracker_id: TrackerId
     name: str
     args: dict[str, Any] = field(default_factory=dict)
@@ -69,10 +69,13 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     session: Session,
-    document: Document = None,
+    document: DocumentPath = None,
     generator: Generator = "",
     arg: Arguments = None,
     tracker: TrackerOption = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As Markdown, for a ticket.")
+    ] = False,
 ) -> int:
     """Say what apply would do. Exit code 2: there are changes."""
     with session.connect() as codebeamer:
@@ -80,16 +83,17 @@ def plan(
         _, wanted = codebeamer.runner.plan(source.what, source.args, source.tracker_id)
         server = codebeamer.settings.server
     seconds = wanted.seconds(server.requests_per_second, server.requests_per_minute)
-    lines = [wanted.text()]
+    lines = [wanted.markdown() if markdown else wanted.text()]
     if seconds:
-        lines.append(f"At this account's pace that takes {written(seconds)}.")
+        takes = written(seconds)
+        lines.append(f"At this account's pace that takes {takes} under the lock.")
     session.out.result({**wanted.to_json(), "seconds": round(seconds, 1)}, lines)
     return 0 if wanted.is_empty else CHANGES
 
 
 def apply(
     session: Session,
-    document: Document = None,
+    document: DocumentPath = None,
     generator: Generator = "",
     arg: Arguments = None,
     tracker: TrackerOption = None,
@@ -121,7 +125,12 @@ def apply(
         )
         with _released(session, codebeamer, lock) as released:
             summary = codebeamer.runner.apply(
-                described, {}, source.tracker_id, lock, run_key=run_key
+                described,
+                {},
+                source.tracker_id,
+                lock,
+                run_key=run_key,
+                planned=wanted,
             )
     _tell(session, source, wanted, summary, released)
     return 0

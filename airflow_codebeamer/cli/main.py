@@ -18,6 +18,7 @@ from airflow_codebeamer import __version__
 from airflow_codebeamer.cli import (
     demo,
     doctor,
+    document,
     emulator,
     generate,
     lock,
@@ -50,7 +51,7 @@ app = typer.Typer(
 app.add_typer(lock.app, name="lock")
 app.add_typer(store.app, name="store")
 app.add_typer(emulator.app, name="emulator")
-for _room in (recover, generate, doctor, demo):
+for _room in (recover, generate, document, doctor, demo):
     _room.register(app)
 
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from airflow_codebeamer.client.client import Client
 from airflow_codebeamer.client.items import Items
+from airflow_codebeamer.client.paging import LONGEST_PAGE
 from airflow_codebeamer.client.projects import Projects
 from airflow_codebeamer.client.trackers import Trackers
 from airflow_codebeamer.client.transport import Before
 from airflow_codebeamer.client.users import Users
 
-__all__ = ["Before", "Client", "Items", "Projects", "Trackers", "Users"]
+__all__ = [
+    "LONGEST_PAGE",
+    "Before",
+    "Client",
+    "Items",
+    "Projects",
+    "Trackers",
+    "Users",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from math import ceil
 from typing import Any, TypeVar
 
@@ -89,8 +90,12 @@ def read_pages(
     *,
     page_size: int = LONGEST_PAGE,
     connections: int = 1,
+    convert: Callable[[Any], Any] | None = None,
 ) -> list[Any]:
     """Return the entries of all pages, in the server's order.
+
+    `convert` makes something smaller of each entry as soon as its page is there,
+    so that a long list never stands in memory whole as it came.
 
     Page 1 tells how many there are, the others are fetched at the same time,
     at most `connections` of them. If the total changes between the pages, or
@@ -106,7 +111,7 @@ def read_pages(
     """
     finding = ""
     for _ in range(2):
-        pages = _fetch_all(fetch, where, page_size, connections)
+        pages = _fetch_all(fetch, where, page_size, connections, convert)
         finding = _finding(pages)
         if not finding:
             return [entry for page in pages for entry in page.entries]
@@ -119,12 +124,29 @@ def read_pages(
     raise error
 
 
+@dataclass(frozen=True)
+class _Fetched:
+    """A page whose entries may be something else by now; `seen` tells them apart."""
+
+    size: int
+    total: int
+    entries: list[Any]
+    seen: list[Hashable]
+
+
 def _fetch_all(
-    fetch: FetchPage, where: str, page_size: int, connections: int
-) -> list[Page[Any]]:
-    def one(number: int) -> Page[Any]:
+    fetch: FetchPage,
+    where: str,
+    page_size: int,
+    connections: int,
+    convert: Callable[[Any], Any] | None,
+) -> list[_Fetched]:
+    def one(number: int) -> _Fetched:
         answer = fetch(number, page_size)
-        return page_of(answer, where, number=number, size=page_size)
+        page = page_of(answer, where, number=number, size=page_size)
+        seen = [_identity(entry) for entry in page.entries]
+        entries = list(map(convert, page.entries)) if convert else list(page.entries)
+        return _Fetched(page.size, page.total, entries, seen)
 
     first = one(1)
     # A server may allow less than was asked for, and says so in its answer.
@@ -140,14 +162,13 @@ def _fetch_all(
             raise
 
 
-def _finding(pages: list[Page[Any]]) -> str:
+def _finding(pages: list[_Fetched]) -> str:
     totals = {page.total for page in pages}
     if len(totals) > 1:
         return f"totals of {' and '.join(map(str, sorted(totals)))} in one list"
-    entries = [entry for page in pages for entry in page.entries]
-    if len(entries) != pages[0].total:
-        return f"{len(entries)} of {pages[0].total} entries"
-    seen = [_identity(entry) for entry in entries]
+    seen = [identity for page in pages for identity in page.seen]
+    if len(seen) != pages[0].total:
+        return f"{len(seen)} of {pages[0].total} entries"
     known = [identity for identity in seen if identity is not None]
     if len(set(known)) != len(known):
         return "the same entry twice in one list"

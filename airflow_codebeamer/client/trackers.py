@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import Field
+
 from airflow_codebeamer.client.answers import read, read_many
 from airflow_codebeamer.client.paging import (
     LONGEST_PAGE,
@@ -14,6 +16,7 @@ from airflow_codebeamer.client.paging import (
 from airflow_codebeamer.client.transport import Before, Transport
 from airflow_codebeamer.ids import RoleId, TrackerId, UserId
 from airflow_codebeamer.models import (
+    Answer,
     Reference,
     RolePermissions,
     Tracker,
@@ -22,6 +25,13 @@ from airflow_codebeamer.models import (
 )
 
 __all__ = ["Trackers"]
+
+
+class _Transition(Answer):
+    """One step of a workflow; the first of a new item has no source."""
+
+    source: Reference | None = Field(default=None, alias="fromStatus")
+    target: Reference = Field(alias="toStatus")
 
 
 class Trackers:
@@ -47,6 +57,20 @@ class Trackers:
         """Return the fields of a tracker's items with types and options."""
         path = f"/trackers/{tracker_id}/schema"
         return list_whole(self._transport, TrackerField, path)
+
+    def list_transitions(self, tracker_id: TrackerId) -> list[tuple[int, int]]:
+        """Return the workflow's steps as pairs of statuses; 0 is "not there yet".
+
+        Raises:
+            ForbiddenError: this account may not read the workflow.
+        """
+        path = f"/trackers/{tracker_id}/transitions"
+        answer = self._transport.read("GET", path)
+        page = page_of(answer, f"GET {path}", number=1, size=LONGEST_PAGE)
+        steps = read_many(_Transition, page.entries, f"GET {path}")
+        return [
+            (step.source.id if step.source else 0, step.target.id) for step in steps
+        ]
 
     def list_known_permissions(self) -> list[TrackerPermission]:
         """Return every tracker permission that this server's release knows."""

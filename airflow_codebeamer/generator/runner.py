@@ -14,7 +14,6 @@ from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import (
     GeneratorStoppedError,
     LockLostError,
-    VerificationError,
 )
 from airflow_codebeamer.generator.checkpoints import Checkpoints
 from airflow_codebeamer.generator.delegate import Delegates
@@ -28,20 +27,18 @@ from airflow_codebeamer.ids import Lineage, RunId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.locking import Heartbeat, Lock, LockEngine
 from airflow_codebeamer.skeleton import (
+    Application,
+    Document,
+    FieldUpdate,
     Plan,
     Progress,
     RollbackReport,
     Skeleton,
-    apply_plan,
-    plan,
-    read_again,
-    read_snapshot,
-    verify,
 )
 
 __all__ = ["Runner"]
 
-What = str | Callable[..., Any] | Program | Mapping[str, Any] | Skeleton
+What = str | Callable[..., Any] | Program | Mapping[str, Any] | Document
 
 
 class Runner:
@@ -89,6 +86,15 @@ class Runner:
             say=self._say,
         )
         self._progress = progress or _nothing
+        self._application = Application(
+            client,
+            journal,
+            runs,
+            clock=clock,
+            settle_seconds=self._settle_seconds,
+            say=self._say,
+            progress=self._progress,
+        )
         self._stop = stop or threading.Event()
 
     def describe(
@@ -100,7 +106,7 @@ class Runner:
         run_key: str = "",
         dry_run: bool = False,
         around: Surroundings | None = None,
-    ) -> Skeleton:
+    ) -> Document:
         """Return the document that the generator describes; a document as it is.
 
         Raises:
@@ -112,7 +118,7 @@ class Runner:
             GeneratorSkippedError: it says that there is nothing to do.
             DocumentError: what it described is no document.
         """
-        if isinstance(generator, Skeleton):
+        if isinstance(generator, Skeleton | FieldUpdate):
             return generator
         context = GeneratorContext(tracker_id, run_key, dry_run, dict(args))
         return describe(
@@ -121,7 +127,7 @@ class Runner:
 
     def plan(
         self, generator: What, args: Mapping[str, Any], tracker_id: TrackerId
-    ) -> tuple[Skeleton, Plan]:
+    ) -> tuple[Document, Plan]:
         """Return what would be done; reads only and needs no lock.
 
         Raises:
@@ -129,8 +135,7 @@ class Runner:
             CodebeamerError: what `describe` raises, and what the server says.
         """
         document = self.describe(generator, args, tracker_id, dry_run=True)
-        snapshot = read_snapshot(self._client, tracker_id, document)
-        return document, plan(document, snapshot)
+        return document, self._application.prepare(document, tracker_id)
 
     def apply(
         self,
@@ -140,6 +145,7 @@ class Runner:
         lock: Lock,
         *,
         run_key: str,
+        planned: Plan | None = None,
     ) -> RunSummary:
         """Describe, plan, write, verify; undo everything if that fails.
 
@@ -147,7 +153,8 @@ class Runner:
         looks at the tracker. Of every other kind the whole document is
         described before anything is written, so a generator that fails half-way
         has changed nothing. What an earlier try under the same lock left open is
-        undone first.
+        gone on with. What was `planned` before the lock is not read a second
+        time, only what has changed since.
 
         Raises:
             LockLostError: somebody else has the tracker; nothing more is
@@ -170,13 +177,15 @@ class Runner:
                 run_key=run_key,
                 around=self._surroundings(run_key, lock, heartbeat, warnings),
             )
-            self.undo(lock, heartbeat.guard)
-            snapshot = read_snapshot(self._client, tracker_id, document)
-            wanted = plan(document, snapshot)
+            guard = self._stoppable(heartbeat)
+            run, rest = self._go_on(lock, document, heartbeat.guard)
             keeps = document.policy.on_failure == "keep"
-            run = self._new_run(lock, run_key, keeps=keeps)
+            wanted = rest or self._application.prepare(document, tracker_id, planned)
+            run = run or self._new_run(lock, run_key, keeps=keeps)
             try:
-                self._write(wanted, run, self._stoppable(heartbeat))
+                self._application.carry_out(
+                    wanted, run, guard, is_resumed=rest is not None
+                )
             except LockLostError:
                 raise
             except BaseException as error:
@@ -211,7 +220,7 @@ class Runner:
         return self._delegate_of(generator) is not None
 
     def _delegate_of(self, generator: What) -> Program | None:
-        if isinstance(generator, Skeleton):
+        if isinstance(generator, Skeleton | FieldUpdate):
             return None
         found = load_generator(generator)
         is_program = isinstance(found, Program) and found.kind == "delegate"
@@ -303,25 +312,17 @@ class Runner:
             owner=lock.owner.key,
         )
 
-    def _write(self, wanted: Plan, run: Run, guard: Callable[[], None]) -> None:
-        if wanted.is_empty:
-            return
-        self._runs.open_run(run)
-        apply_plan(
-            wanted,
-            self._client,
-            self._journal,
-            self._runs,
-            run,
-            guard,
-            self._progress,
-            settle_seconds=self._settle_seconds,
-            clock=self._clock,
-        )
-        findings = verify(wanted, read_again(self._client, wanted.snapshot))
-        if findings:
-            raise VerificationError(findings)
-        self._runs.set_state(run.run_id, RunState.DONE, wanted.counts)
+    def _go_on(
+        self, lock: Lock, document: Document, guard: Callable[[], None]
+    ) -> tuple[Run | None, Plan | None]:
+        """Return the run that an earlier try left, and what is left of it to do."""
+        left = self._runs.list_open(lock.server, lock.tracker_id, lineage=lock.lineage)
+        if len(left) == 1 and self._delegates.find(left[0]) is None:
+            rest = self._application.resume(document, left[0], guard)
+            if rest is not None:
+                return left[0], rest
+        self.undo(lock, guard)
+        return None, None
 
     def _summary(
         self, wanted: Plan, run: Run, started: float, sent: int, warnings: list[str]

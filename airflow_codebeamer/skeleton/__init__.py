@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from airflow_codebeamer.skeleton.application import Application
 from airflow_codebeamer.skeleton.apply import Applied, Progress, apply_plan
 from airflow_codebeamer.skeleton.difference import Difference, difference
 from airflow_codebeamer.skeleton.document import (
+    Document,
     DocumentItem,
+    FieldUpdate,
     Identity,
     Policy,
     Skeleton,
@@ -17,10 +20,13 @@ from airflow_codebeamer.skeleton.look import (
     read_snapshot,
     resolve_target,
 )
-from airflow_codebeamer.skeleton.plan import Plan, plan
+from airflow_codebeamer.skeleton.plan import Plan
+from airflow_codebeamer.skeleton.planning import plan
+from airflow_codebeamer.skeleton.published import document_schema
 from airflow_codebeamer.skeleton.putting_back import put_back
 from airflow_codebeamer.skeleton.rollback import RollbackReport, roll_back
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
+from airflow_codebeamer.skeleton.starting import starting_document
 from airflow_codebeamer.skeleton.survey import (
     Survey,
     read_survey,
@@ -30,9 +36,12 @@ from airflow_codebeamer.skeleton.survey import (
 from airflow_codebeamer.skeleton.verify import verify
 
 __all__ = [
+    "Application",
     "Applied",
     "Difference",
+    "Document",
     "DocumentItem",
+    "FieldUpdate",
     "Found",
     "Identity",
     "Plan",
@@ -45,6 +54,7 @@ __all__ = [
     "Target",
     "apply_plan",
     "difference",
+    "document_schema",
     "load_document",
     "plan",
     "put_back",
@@ -53,6 +63,7 @@ __all__ = [
     "read_survey",
     "resolve_target",
     "roll_back",
+    "starting_document",
     "survey_entries",
     "survey_of",
     "verify",

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from airflow_codebeamer.client import Before, Client
 from airflow_codebeamer.clock import Clock, SystemClock
-from airflow_codebeamer.errors import ApiError, BadRequestError, SkeletonError
+from airflow_codebeamer.errors import ApiError, NotFoundError, SkeletonError
 from airflow_codebeamer.ids import ItemId, TrackerId
 from airflow_codebeamer.journal import JSON, Journal, Run, Runs, RunState
-from airflow_codebeamer.models import BulkResult, Item, ItemPatch, Place
+from airflow_codebeamer.models import Item, Place
+from airflow_codebeamer.skeleton.bulk import BulkWriter
 from airflow_codebeamer.skeleton.crew import Crew
-from airflow_codebeamer.skeleton.fields import is_same
 from airflow_codebeamer.skeleton.look import list_tracker_items
-from airflow_codebeamer.skeleton.plan import BULK, Plan
+from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.records import intents
 from airflow_codebeamer.skeleton.snapshot import order_of
-from airflow_codebeamer.skeleton.steps import Create, Move, Reorder, Spot, Update
+from airflow_codebeamer.skeleton.steps import (
+    Create,
+    Discard,
+    Move,
+    Reorder,
+    Spot,
+    Update,
+)
 
 __all__ = ["Applied", "Applier", "Progress", "apply_plan"]
 
 _BATCH = 50
+_BEGUN_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
@@ -61,12 +71,16 @@ def apply_plan(
     *,
     settle_seconds: float = 15.0,
     clock: Clock | None = None,
+    is_resumed: bool = False,
+    prove: Callable[[Applied], None] | None = None,
 ) -> Applied:
     """Make the tracker what the plan says; the run is `applying` from then on.
 
     Every intent is in the journal before the first write. The caller verifies
     and sets the run to done, or rolls it back. `settle_seconds` is how long a
-    request whose answer was lost may still take effect.
+    request whose answer was lost may still take effect; what a dead try of a run
+    that `is_resumed` may have sent is looked for in the end. `prove` is called
+    before anything goes to the trash, for which there is no way back.
 
     Not promised: atomicity. After an error the tracker is half written until
     `roll_back` has run.
@@ -76,16 +90,22 @@ def apply_plan(
         SkeletonError: the server refused a change; names the items.
         CodebeamerError: whatever else stopped it.
     """
-    if plan.is_empty:
+    if plan.is_empty and not is_resumed:
         return Applied()
     runs.open_run(run)
-    numbers = journal.begin_many(run.run_id, intents(plan), epoch=run.epoch)
+    numbers: list[int] = []
+    waiting = intents(plan)
+    # Some at a time: all of them are written down before the first request.
+    while some := list(islice(waiting, _BEGUN_AT_ONCE)):
+        numbers += journal.begin_many(run.run_id, some, epoch=run.epoch)
     runs.set_state(run.run_id, RunState.APPLYING)
     crew = Crew(
         client.settings.connections, guard, clock or SystemClock(), settle_seconds
     )
     notes = _Notes(journal, numbers, progress or _quiet)
-    return Applier(plan, client, crew, notes).apply()
+    return Applier(plan, client, crew, notes, is_resumed=is_resumed).apply(
+        prove or _quiet
+    )
 
 
 class _Notes:
@@ -128,7 +148,15 @@ class _Notes:
 class Applier:
     """One application of one plan: creations, updates, moves, orders."""
 
-    def __init__(self, plan: Plan, client: Client, crew: Crew, notes: _Notes) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        client: Client,
+        crew: Crew,
+        notes: _Notes,
+        *,
+        is_resumed: bool = False,
+    ) -> None:
         self._plan = plan
         self._client = client
         self._crew = crew
@@ -136,21 +164,35 @@ class Applier:
         self._tracker_id: TrackerId = plan.snapshot.tracker_id
         self._shapes = plan.snapshot.wishes.shapes
         self._created: dict[str, ItemId] = {}
-        self._repeated: set[str] = set()
+        self._repeated: set[str] = (
+            {create.key for create in plan.creates} if is_resumed else set()
+        )
         # The header is entry 0, then the steps in this order.
-        steps = (*plan.creates, *plan.updates, *plan.moves, *plan.reorders)
+        steps = (
+            *plan.creates,
+            *plan.updates,
+            *plan.moves,
+            *plan.reorders,
+            *plan.discards,
+        )
         self._numbers = {id(step): number for number, step in enumerate(steps, 1)}
 
-    def apply(self) -> Applied:
+    def apply(self, prove: Callable[[Applied], None]) -> Applied:
         """Do it; see `apply_plan`."""
         try:
             self._create_all()
             self._update_all()
             self._crew.run([self._outline_all])
-            trashed = self._trash_copies()
+            applied = self._applied(self._trash_copies())
+            self._notes.flush()
+            prove(applied)
+            self._crew.run([self._discard_all])
             self._notes.close_header()
         finally:
             self._notes.flush()
+        return applied
+
+    def _applied(self, trashed: tuple[ItemId, ...]) -> Applied:
         return Applied(
             created=dict(self._created),
             updated=len(self._plan.updates),
@@ -201,7 +243,7 @@ class Applier:
         return found[0] if found else None
 
     def _with_key(self, items: list[Item], key: str) -> list[ItemId]:
-        identity = self._plan.snapshot.wishes.identity
+        identity = self._plan.snapshot.wishes.keeper
         before = self._plan.snapshot.items
         return sorted(
             item.id
@@ -210,48 +252,14 @@ class Applier:
         )
 
     def _update_all(self) -> None:
-        updates = self._plan.updates
-        self._crew.run(
-            partial(self._update_chunk, updates[start : start + BULK])
-            for start in range(0, len(updates), BULK)
+        writer = BulkWriter(
+            self._client, self._crew, self._shapes, self._created, self._note_updates
         )
+        writer.write(self._plan.updates)
 
-    def _update_chunk(self, chunk: tuple[Update, ...]) -> None:
-        self._crew.write(partial(self._update, chunk), partial(self._is_updated, chunk))
+    def _note_updates(self, chunk: Sequence[Update]) -> None:
         total = len(self._plan.updates)
         self._notes.note("update", total, {self._numbers[id(u)]: {} for u in chunk})
-
-    def _update(self, chunk: tuple[Update, ...], before: Before) -> bool:
-        patches = [
-            ItemPatch(
-                update.item_id,
-                tuple(self._shapes[c.field_id].wire(c.after) for c in update.changes),
-            )
-            for update in chunk
-        ]
-        try:
-            result = self._client.items.update_many(patches, atomic=True, before=before)
-        except BadRequestError as error:
-            if not error.failed:
-                raise
-            raise _refused(chunk, dict(error.failed)) from error
-        if result.failed:
-            raise _refused(chunk, _failures(result))
-        return True
-
-    def _is_updated(self, chunk: tuple[Update, ...]) -> bool | None:
-        items = {item.id: item for item in self._items()}
-        done = all(
-            update.item_id in items
-            and is_same(
-                self._shapes[change.field_id],
-                self._shapes[change.field_id].read(items[update.item_id]),
-                change.after,
-            )
-            for update in chunk
-            for change in update.changes
-        )
-        return True if done else None
 
     def _outline_all(self) -> None:
         """Moves and orders, one after the other: each index counts on the last."""
@@ -263,6 +271,25 @@ class Applier:
                 partial(self._reorder, step), partial(self._is_ordered, step)
             )
             self._note("reorder", step, {})
+
+    def _discard_all(self) -> None:
+        """Trash what is gone from the document, the lowest first."""
+        for step in self._plan.discards:
+            self._crew.write(partial(self._discard, step), partial(self._is_gone, step))
+            self._note("discard", step, {})
+        numbers = ", ".join(str(step.item_id) for step in self._plan.discards)
+        left = self._client.items.query(f"item.id IN ({numbers})") if numbers else []
+        if left:
+            names = ", ".join(f"item {item.id} ({item.name!r})" for item in left[:5])
+            raise SkeletonError(f"The server did not trash {names}: look there.")
+
+    def _discard(self, step: Discard, before: Before) -> bool:
+        with suppress(NotFoundError):
+            self._client.items.delete_item(step.item_id, before=before)
+        return True
+
+    def _is_gone(self, step: Discard) -> bool | None:
+        return None if self._client.items.count(f"item.id = {step.item_id}") else True
 
     def _move(self, move: Move, before: Before) -> bool:
         target = self._number(move.target)
@@ -310,32 +337,17 @@ class Applier:
             self._created[spot] if isinstance(spot, str) else spot for spot in spots
         ]
 
-    def _note(self, phase: str, step: Create | Move | Reorder, outcome: JSON) -> None:
+    def _note(
+        self, phase: str, step: Create | Move | Reorder | Discard, outcome: JSON
+    ) -> None:
         total = {
             "create": len(self._plan.creates),
             "move": len(self._plan.moves),
             "reorder": len(self._plan.reorders),
+            "discard": len(self._plan.discards),
         }[phase]
         self._notes.note(phase, total, {self._numbers[id(step)]: outcome})
 
 
-def _failures(result: BulkResult) -> dict[int, str]:
-    return {failure.id: failure.message for failure in result.failed}
-
-
-def _refused(chunk: tuple[Update, ...], failed: Mapping[int, str]) -> SkeletonError:
-    keys = {update.item_id: update.key for update in chunk}
-    lines = [
-        f"{keys.get(ItemId(item_id), '?')} (item {item_id}): {message}"
-        for item_id, message in failed.items()
-    ]
-    # The server's own sentences may end with a period.
-    reasons = "; ".join(line.rstrip(". ") for line in lines[:5])
-    return SkeletonError(
-        f"The server refused to change {len(lines)} item(s), this request changed "
-        f"nothing: {reasons}."
-    )
-
-
-def _quiet(_: Progress) -> None:
+def _quiet(_: object) -> None:
     pass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from airflow_codebeamer.client import Before
 from airflow_codebeamer.clock import Clock
-from airflow_codebeamer.errors import OutcomeUnknownError, ServerError
+from airflow_codebeamer.errors import ItemLockedError, OutcomeUnknownError, ServerError
 
 __all__ = ["Crew", "Halted"]
 
@@ -17,6 +17,8 @@ T = TypeVar("T")
 Task = Callable[[], object]
 
 _ATTEMPTS = 3
+#: How long to wait for an item that somebody is editing, before asking again.
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 15.0
 
 
 class Halted(Exception):  # noqa: N818 - never leaves this room, says "stop" to a task
@@ -39,11 +41,13 @@ class Crew:
         guard: Callable[[], None],
         clock: Clock,
         settle_seconds: float,
+        patience_seconds: float = 120.0,
     ) -> None:
         self._size = size
         self._guard = guard
         self._clock = clock
         self._settle_seconds = settle_seconds
+        self._patience_seconds = patience_seconds
         self._door = threading.Lock()
         self._finished = threading.Event()
         self._open = 0
@@ -88,29 +92,57 @@ class Crew:
             self._halt(error)
             raise
 
+    def patience(self) -> Iterator[None]:
+        """Wait for somebody to finish editing; yields for each try, to the end."""
+        until = self._clock.monotonic() + self._patience_seconds
+        pause = _FIRST_PAUSE
+        while self._clock.monotonic() < until:
+            self._clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            self.check()
+            yield
+
     def write(
-        self, send: Callable[[Before], T], look: Callable[[], T | None]
+        self,
+        send: Callable[[Before], T],
+        look: Callable[[], T | None],
+        *,
+        attempts: int = _ATTEMPTS,
     ) -> tuple[T, bool]:
         """Send; if the answer is lost, look, wait, look again, and only then repeat.
 
-        `send` is given what it has to ask right before each try.
+        `send` is given what it has to ask right before each try. An item that
+        somebody is editing is waited for.
         Returns what was sent or found, and whether it was sent more than once,
         so that there may be two of it.
 
         Raises:
             OutcomeUnknownError, ServerError: it failed every time.
+            ItemLockedError: somebody did not stop editing.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             self._go_on_or_halt()
             try:
-                return send(self.check), attempt > 1
+                return self._send(send), attempt > 1
             except (OutcomeUnknownError, ServerError):
                 found = self._look_twice(look)
                 if found is not None:
                     return found, attempt > 1
-                if attempt == _ATTEMPTS:
+                if attempt == attempts:
                     raise
         raise AssertionError
+
+    def _send(self, send: Callable[[Before], T]) -> T:
+        try:
+            return send(self.check)
+        except ItemLockedError as error:
+            locked = error
+        for _ in self.patience():
+            try:
+                return send(self.check)
+            except ItemLockedError as error:
+                locked = error
+        raise locked
 
     def _look_twice(self, look: Callable[[], T | None]) -> T | None:
         self.check()

@@ -8,111 +8,32 @@ created and then belongs to the users.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-)
-from pydantic_core import ErrorDetails
+from pydantic import BeforeValidator, Field, StrictInt, StrictStr, ValidationError
 
 from airflow_codebeamer.errors import DocumentError
-from airflow_codebeamer.skeleton.reading import Source, Step, path_text, read_source
+from airflow_codebeamer.skeleton.jsonlines import is_json_lines, read_json_lines
+from airflow_codebeamer.skeleton.problems import first_problem
+from airflow_codebeamer.skeleton.reading import Source, read_source
 from airflow_codebeamer.skeleton.tree import LONGEST_KEY, Wanted, list_wanted
-from airflow_codebeamer.skeleton.wording import described, suggestion
+from airflow_codebeamer.skeleton.values import Closed, Value
+from airflow_codebeamer.skeleton.wording import described
 
 __all__ = [
+    "Document",
     "DocumentItem",
-    "DocumentValue",
-    "Html",
+    "FieldUpdate",
     "Identity",
-    "Plain",
     "Policy",
     "Prune",
+    "Row",
     "Skeleton",
     "Target",
-    "Wiki",
+    "UpdatePolicy",
     "load_document",
 ]
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Wiki(_Closed):
-    """Text in the server's wiki markup."""
-
-    wiki: StrictStr
-
-
-class Html(_Closed):
-    """Text in HTML."""
-
-    html: StrictStr
-
-
-class Plain(_Closed):
-    """Text without markup, also where it looks like markup."""
-
-    plain: StrictStr
-
-
-DocumentValue: TypeAlias = (
-    bool | int | float | str | Wiki | Html | Plain | tuple[str, ...] | None
-)
-
-_TEXTS: dict[str, type[Wiki | Html | Plain]] = {
-    "wiki": Wiki,
-    "html": Html,
-    "plain": Plain,
-}
-_POINTERS = frozenset({"user", "role", "ref", "item", "tracker"})
-
-
-def _value(value: Any) -> DocumentValue:
-    """Read one field value; every kind that is not here yet is refused by name."""
-    if isinstance(value, Wiki | Html | Plain) or value is None:
-        return value
-    if isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return _marked(value)
-    if isinstance(value, list | tuple):
-        return tuple(_entry(entry) for entry in value)
-    raise ValueError(f"a value of type {type(value).__name__} has no place here")
-
-
-def _marked(value: Mapping[Any, Any]) -> Wiki | Html | Plain:
-    if _POINTERS & set(value):
-        named = ", ".join(sorted(str(key) for key in value))
-        raise ValueError(f"a reference ({named}) is not supported yet")
-    if len(value) != 1 or next(iter(value)) not in _TEXTS:
-        raise ValueError("a mapping must be one of {wiki: …}, {html: …}, {plain: …}")
-    ((name, text),) = value.items()
-    if not isinstance(text, str):
-        raise ValueError(f"{name} must be text, found {described(text)}")
-    return _TEXTS[name](**{name: text})
-
-
-def _entry(entry: Any) -> str:
-    if isinstance(entry, Mapping):
-        _marked(entry)
-    if not isinstance(entry, str):
-        raise ValueError(
-            f"a list holds names of options, found {described(entry)}; put it in quotes"
-        )
-    return entry
 
 
 def _later(value: Any) -> None:
@@ -131,11 +52,10 @@ def _only(*allowed: str, later: tuple[str, ...]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-Value = Annotated[DocumentValue, PlainValidator(_value)]
 Later = Annotated[None, BeforeValidator(_later)]
 
 
-class DocumentItem(_Closed):
+class DocumentItem(Closed):
     """One wanted item, with the items below it."""
 
     #: Finds the item again on every run; unique in the document.
@@ -149,9 +69,9 @@ class DocumentItem(_Closed):
     #: Text, or {wiki: …}, {html: …}, {plain: …}; ours once it is written down.
     description: Value = None
     #: Ours on every run, null included.
-    fields: dict[StrictStr, Value] = {}
+    fields: dict[StrictStr, Value] = Field({})
     #: Written when the item is created; belongs to people afterwards.
-    seed: dict[StrictStr, Value] = {}
+    seed: dict[StrictStr, Value] = Field({})
     #: Keep what somebody else edited, whatever `foreign_edit` says.
     protect: bool = False
     #: The items below it.
@@ -167,7 +87,7 @@ class DocumentItem(_Closed):
         return "description" in self.model_fields_set
 
 
-class Target(_Closed):
+class Target(Closed):
     """The tracker to fill: by number, or by name or key within its project."""
 
     #: Name, key or number of the project; not needed for a tracker's number.
@@ -177,7 +97,7 @@ class Target(_Closed):
     root: Later = None
 
 
-class Identity(_Closed):
+class Identity(Closed):
     """Where in the tracker the keys are kept, and what stands before each."""
 
     #: The tracker's text field that keeps the keys.
@@ -190,21 +110,24 @@ class Identity(_Closed):
     duplicates: Literal["fail", "first"] = "fail"
 
 
-class Prune(_Closed):
+class Prune(Closed):
     """What happens to items of ours that the document does not name any more."""
 
-    #: They are named in the warnings.
-    mode: Annotated[Literal["report"], _only("report", later=("obsolete", "trash"))] = (
-        "report"
-    )
-    max_items: Later = None
-    max_percent: Later = None
-    protect: Later = None
-    set: Later = None
-    move_under: Later = None
+    #: Name them in the warnings; or mark and move them; or trash them, for good.
+    mode: Literal["report", "obsolete", "trash"] = "report"
+    #: Refuse to prune more items than that at once; null: no limit.
+    max_items: Annotated[StrictInt, Field(ge=0)] | None = 50
+    #: Refuse to prune a larger share of our items, if they are more than five.
+    max_percent: Annotated[float, Field(ge=0, le=100)] | None = 5
+    #: A cbQL filter: what it finds is never pruned.
+    protect: Annotated[StrictStr, Field(min_length=1)] | None = None
+    #: With `obsolete`: values that mark an item.
+    set: dict[StrictStr, Value] = Field({})
+    #: With `obsolete`: the key of the item below which they are moved.
+    move_under: StrictStr | None = None
 
 
-class Policy(_Closed):
+class Policy(Closed):
     """What to do where the tracker and the document disagree."""
 
     #: An owned value differs and somebody else changed the item last.
@@ -220,22 +143,20 @@ class Policy(_Closed):
     prune: Prune = Prune()
 
 
-class Skeleton(_Closed):
+class Skeleton(Closed):
     """Everything that one owner wants to see in one tracker."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
-    kind: Annotated[Literal["skeleton"], _only("skeleton", later=("update",))] = (
-        "skeleton"
-    )
+    kind: Literal["skeleton"] = "skeleton"
     #: Whose document it is, in small letters; shown, not stored on items.
     owner: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
     #: Notes on where it comes from; kept nowhere.
-    source: dict[str, str] = {}
+    source: dict[str, str] = Field({})
     target: Target
     identity: Identity = Identity()
     policy: Policy = Policy()
     #: `fields` of every item that does not name them itself.
-    defaults: dict[StrictStr, Value] = {}
+    defaults: dict[StrictStr, Value] = Field({})
     items: tuple[DocumentItem, ...]
 
     def list_wanted(self) -> list[Wanted]:
@@ -249,8 +170,76 @@ class Skeleton(_Closed):
         return list_wanted(self.items, self.identity.prefix)
 
 
-def load_document(source: str | Path | Mapping[str, Any] | Skeleton) -> Skeleton:
-    """Read a document: a YAML or JSON file, its text, a mapping, or a Skeleton.
+class Row(Closed):
+    """One item of an update, by its number or by its key, and its values."""
+
+    #: The item's number.
+    item: StrictInt | None = None
+    #: Or the key that it carries, without the document's prefix.
+    key: StrictStr | None = None
+    #: The values, over those of `set`.
+    fields: dict[StrictStr, Value]
+
+
+class UpdatePolicy(Closed):
+    """What to do where an update meets what somebody else wrote."""
+
+    #: An update is there to change what it finds; the others protect edits.
+    foreign_edit: Literal["fail", "keep", "overwrite"] = "overwrite"
+    #: Undo a failed run, or leave what it wrote.
+    on_failure: Literal["rollback", "keep"] = "rollback"
+
+
+class FieldUpdate(Closed):
+    """Values for fields of items that exist: of all, of some, or row by row."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    kind: Literal["update"]
+    #: Whose document it is, in small letters; shown, not stored on items.
+    owner: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+    #: Notes on where it comes from; kept nowhere.
+    source: dict[str, str] = Field({})
+    target: Target
+    #: Where keys are kept; only asked for when rows name their items by key.
+    identity: Identity = Identity()
+    #: A cbQL filter: only items of the tracker that it finds are changed.
+    where: Annotated[StrictStr, Field(min_length=1)] | None = None
+    #: Values for every item that is found.
+    set: dict[StrictStr, Value] = Field({})
+    #: Values for single items; without `set` and `where` only these are read.
+    rows: tuple[Row, ...] = ()
+    policy: UpdatePolicy = UpdatePolicy()
+
+    def check(self) -> None:
+        """Refuse an update of nothing, and rows that are not one item each.
+
+        Raises:
+            DocumentError: says which row.
+        """
+        if not self.set and not self.rows:
+            raise DocumentError("set", "name at least one field here, or under rows")
+        seen: dict[int | str, int] = {}
+        for index, row in enumerate(self.rows):
+            name = row.item if row.key is None else row.key
+            if name is None or (row.item is not None and row.key is not None):
+                raise DocumentError(
+                    f"rows[{index}]", "give either the item's number or its key"
+                )
+            if name in seen:
+                raise DocumentError(
+                    f"rows[{index}]", f"the same item as rows[{seen[name]}]"
+                )
+            seen[name] = index
+
+
+Document: TypeAlias = Skeleton | FieldUpdate
+
+
+def load_document(source: str | Path | Mapping[str, Any] | Document) -> Document:
+    """Read a document: a YAML or JSON file, its text, a mapping, or a model.
+
+    A file whose name ends in .jsonl or .ndjson holds JSON lines: the first is the
+    document without its items (or rows), each other one an item with its `parent`.
 
     Not promised: that the tracker has these fields and options; only
     `read_snapshot` can know.
@@ -258,78 +247,42 @@ def load_document(source: str | Path | Mapping[str, Any] | Skeleton) -> Skeleton
     Raises:
         DocumentError: with the place in the document, and what to write instead.
     """
-    if isinstance(source, Skeleton):
-        source.list_wanted()
-        return source
+    if isinstance(source, Skeleton | FieldUpdate):
+        return _checked(source)
+    if isinstance(source, Path | str) and is_json_lines(path := Path(source)):
+        head, lines = read_json_lines(path, _model_of)
+        source = {**head, _model_of(head)[0]: lines}
     read = Source(source, {}) if isinstance(source, Mapping) else read_source(source)
     if not isinstance(read.value, Mapping):
         raise DocumentError("", f"must be a mapping, found {described(read.value)}")
+    kind = read.value.get("kind", "skeleton")
+    if kind not in ("skeleton", "update"):
+        raise DocumentError("kind", f"is {kind!r}, must be 'skeleton' or 'update'")
+    model = FieldUpdate if kind == "update" else Skeleton
     try:
-        document = Skeleton.model_validate(dict(read.value))
+        return _checked(model.model_validate(dict(read.value)))
     except ValidationError as error:
-        raise _first(error, read) from None
-    document.list_wanted()
+        raise first_problem(error, read, {**_PARTS, "": model}) from None
+
+
+def _model_of(head: Mapping[str, Any]) -> tuple[str, type[Closed]]:
+    return ("rows", Row) if head.get("kind") == "update" else ("items", DocumentItem)
+
+
+def _checked(document: Document) -> Document:
+    if isinstance(document, Skeleton):
+        document.list_wanted()
+    else:
+        document.check()
     return document
 
 
-_MODELS: dict[str, type[_Closed]] = {
-    "": Skeleton,
+_PARTS: dict[str, type[Closed]] = {
     "children": DocumentItem,
     "identity": Identity,
     "items": DocumentItem,
     "policy": Policy,
     "prune": Prune,
+    "rows": Row,
     "target": Target,
 }
-
-
-def _first(error: ValidationError, source: Source) -> DocumentError:
-    details = error.errors(include_url=False)
-    # A misspelt name is also a missing one; the misspelling says more.
-    first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
-    place = tuple(step for step in first["loc"] if step not in _TAGS)
-    line = source.find_line(place)
-    # A union reports once for each of its members: the same place is one problem.
-    others = len({detail["loc"][: len(place)] for detail in details} - {place})
-    more = f" (and {others} more problem(s))" if others else ""
-    where = f" (line {line})" if line else ""
-    return DocumentError(path_text(place), _sentence(first, place) + where + more)
-
-
-#: Steps that pydantic adds to a place and that are not in the document.
-_TAGS = ("[key]", "int", "str", "nullable")
-
-
-def _sentence(detail: ErrorDetails, place: tuple[Step, ...]) -> str:
-    kind, found = detail["type"], detail["input"]
-    name = str(place[-1]) if place else ""
-    match kind:
-        case "missing":
-            return f"the property {name!r} is missing"
-        case "extra_forbidden":
-            holder = next((s for s in reversed(place[:-1]) if isinstance(s, str)), "")
-            known = _names(_MODELS.get(holder, Skeleton))
-            return f"there is no property {name!r}{suggestion(name, known)}"
-        case "string_type" | "int_type":
-            return f"must be text, found {described(found)}; put it in quotes"
-        case "tuple_type":
-            return f"must be a list, found {described(found)}"
-        case "string_too_long":
-            return f"is longer than {LONGEST_KEY} characters ({len(found)})"
-        case "string_too_short":
-            return "must not be empty"
-        case "string_pattern_mismatch":
-            return (
-                f"{found!r} does not fit: lower-case letters, digits, '_', '.' and "
-                "'-', at most 63"
-            )
-        case "value_error":
-            return detail["msg"].removeprefix("Value error, ")
-        case "literal_error":
-            return f"is {found!r}, must be {detail['ctx']['expected']}"
-        case _:
-            return f"{detail['msg']}, found {described(found)}"
-
-
-def _names(model: type[_Closed]) -> list[str]:
-    return [info.alias or name for name, info in model.model_fields.items()]

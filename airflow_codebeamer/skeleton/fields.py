@@ -1,28 +1,42 @@
 """FieldShape: one field of a tracker, and how its values are read and written.
 
 Inside this room a value has one form whatever the field: text, number, truth
-value, a date as text without zone, a sorted tuple of option numbers, or None for
-"empty". The server's forms appear only here.
+value, a date as text without zone, a sorted tuple of option numbers or of tokens,
+or None for "empty". The server's forms appear only here.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from typing import Any, TypeAlias
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import FieldId
 from airflow_codebeamer.models import FieldValue, Item, Reference
-from airflow_codebeamer.skeleton.document import DocumentValue, Html, Plain, Wiki
+from airflow_codebeamer.skeleton.scalars import (
+    date_of,
+    folded,
+    moment_of,
+    number_of,
+    same_number,
+    text_of,
+    truth_of,
+    wiki_of,
+)
+from airflow_codebeamer.skeleton.tokens import (
+    Directory,
+    key_of,
+    reference_of,
+    token_of,
+)
+from airflow_codebeamer.skeleton.values import DocumentValue, listed, pointers_of
 from airflow_codebeamer.skeleton.wording import described, suggestion
 
 __all__ = ["OPTION_REFERENCE", "FieldShape", "Kind", "Value", "is_same"]
 
-Value: TypeAlias = bool | int | float | str | tuple[int, ...] | None
+Value: TypeAlias = bool | int | float | str | tuple[int | str, ...] | None
 
 #: What the server calls a reference to an option of a choice field.
 OPTION_REFERENCE = "ChoiceOptionReference"
@@ -32,7 +46,7 @@ _SINGLE = frozenset({"formality", "priority", "releaseMethod", "status"})
 
 
 class Kind(Enum):
-    """What a field holds; the value is the type that a request must name."""
+    """What a field holds."""
 
     TEXT = "TextFieldValue"
     URL = "UrlFieldValue"
@@ -42,12 +56,22 @@ class Kind(Enum):
     BOOL = "BoolFieldValue"
     DATE = "DateFieldValue"
     CHOICE = "ChoiceFieldValue"
+    REFERENCE = "reference"
+
+    @property
+    def wire_type(self) -> str:
+        """The type that a request must name."""
+        return "ChoiceFieldValue" if self is Kind.REFERENCE else str(self.value)
 
 
+_MANY = frozenset({Kind.CHOICE, Kind.REFERENCE})
 _TEXTS = frozenset({Kind.TEXT, Kind.URL, Kind.WIKI})
-#: Integer fields are 32 bits wide in the server's own description.
-_INT32 = 2**31
-
+#: How a document writes each kind of reference.
+_FORMS = {
+    "user": "{user: …}",
+    "role": "{role: …}",
+    "item": "{ref: …}, {item: …} or {tracker: …, key: …}",
+}
 _NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
 
 
@@ -55,7 +79,8 @@ _NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
 class FieldShape:
     """A field that can be written; `item_property` is empty for custom fields.
 
-    `low` and `high` bound a number, or the length of a text.
+    `low` and `high` bound a number, or the length of a text; `refers` names the
+    kinds of things that a reference may point at.
     """
 
     field_id: FieldId
@@ -66,17 +91,30 @@ class FieldShape:
     options: tuple[tuple[int, str], ...] = ()
     low: float | None = None
     high: float | None = None
+    refers: tuple[str, ...] = ()
 
-    def parse(self, value: DocumentValue, path: str) -> Value:
+    @property
+    def empty(self) -> Value:
+        """What an empty field holds."""
+        return () if self.kind in _MANY else None
+
+    @property
+    def is_status(self) -> bool:
+        """Whether a workflow decides on its values."""
+        return self.item_property == "status"
+
+    def parse(
+        self, value: DocumentValue, path: str, directory: Directory | None = None
+    ) -> Value:
         """Turn a value of the document into ours.
 
         Raises:
             DocumentError: it does not fit the field, or names no option of it.
         """
         if value is None:
-            return () if self.kind is Kind.CHOICE else None
+            return self.empty
         try:
-            parsed = self._parse(value)
+            parsed = self._parse(value, directory)
             self._check_size(parsed)
         except ValueError as error:
             raise DocumentError(path, str(error)) from None
@@ -85,31 +123,46 @@ class FieldShape:
     def read(self, item: Item) -> Value:
         """Return the value that an item, as the server sent it, has here."""
         if self.item_property:
-            return self._ours(getattr(item, self.item_property, None))
+            return self.ours(getattr(item, self.item_property, None))
         for found in item.custom_fields:
             if found.field_id == self.field_id:
                 raw = found.values if found.values is not None else found.value
-                return self._ours(raw)
-        return () if self.kind is Kind.CHOICE else None
+                return self.ours(raw)
+        return self.empty
+
+    def read_json(
+        self, raw: Mapping[str, Any], customs: Mapping[Any, Mapping[str, Any]]
+    ) -> Value:
+        """Return the same from an item's JSON, its custom fields by number."""
+        if self.item_property:
+            return self.ours(raw.get(self.item_property))
+        found = customs.get(self.field_id)
+        if found is None:
+            return self.empty
+        values = found.get("values")
+        return self.ours(values if values is not None else found.get("value"))
 
     def wire(self, value: Value) -> FieldValue:
         """Return the value as an update, or a create's custom field, needs it."""
-        if self.kind is Kind.CHOICE:
+        if self.kind in _MANY:
             return FieldValue(
                 field_id=self.field_id,
                 name=self.name,
-                type=self.kind.value,
+                type=self.kind.wire_type,
                 values=tuple(ref.request() for ref in self._references(value)),
             )
         if value is None and self.kind in _TEXTS:
             value = ""
         return FieldValue(
-            field_id=self.field_id, name=self.name, type=self.kind.value, value=value
+            field_id=self.field_id,
+            name=self.name,
+            type=self.kind.wire_type,
+            value=value,
         )
 
     def property_json(self, value: Value) -> Any:
         """Return the value as the property of a create request."""
-        if self.kind is not Kind.CHOICE:
+        if self.kind not in _MANY:
             return value
         references = [ref.request() for ref in self._references(value)]
         if self.item_property in _SINGLE:
@@ -121,8 +174,7 @@ class FieldShape:
         if value is None or value in ((), ""):
             return "empty"
         if isinstance(value, tuple):
-            names = dict(self.options)
-            return ", ".join(repr(names.get(one, f"#{one}")) for one in value)
+            return ", ".join(self._named(one) for one in value)
         text = repr(value)
         return text if len(text) <= 80 else text[:77] + "…'"
 
@@ -135,6 +187,7 @@ class FieldShape:
             "property": self.item_property,
             "multiple": self.is_multiple,
             "options": [list(option) for option in self.options],
+            "refers": list(self.refers),
         }
 
     @classmethod
@@ -147,22 +200,27 @@ class FieldShape:
             data["property"],
             data["multiple"],
             tuple((number, name) for number, name in data["options"]),
+            refers=tuple(data.get("refers", ())),
         )
 
-    def _parse(self, value: DocumentValue) -> Value:
+    def _parse(self, value: DocumentValue, directory: Directory | None) -> Value:
+        if self.kind is not Kind.REFERENCE and pointers_of(value):
+            raise ValueError(f"{self.name!r} does not refer to anything or anybody")
         match self.kind:
             case Kind.TEXT | Kind.URL:
-                return _text(value)
+                return text_of(value)
             case Kind.WIKI:
-                return self._wiki(value)
+                return wiki_of(value)
             case Kind.INTEGER | Kind.DECIMAL:
-                return _number(value, self.kind)
+                return number_of(value, is_whole=self.kind is Kind.INTEGER)
             case Kind.BOOL:
-                return _truth(value)
+                return truth_of(value)
             case Kind.DATE:
-                return _date(value)
+                return date_of(value)
             case Kind.CHOICE:
                 return self._choice(value)
+            case Kind.REFERENCE:
+                return self._tokens(value, directory)
 
     def _check_size(self, value: Value) -> None:
         if isinstance(value, str):
@@ -177,30 +235,41 @@ class FieldShape:
             raise ValueError(f"{self.name!r} takes no more than {self.high:g}: {what}")
 
     def _references(self, value: Value) -> list[Reference]:
-        names = dict(self.options)
         chosen = value if isinstance(value, tuple) else ()
+        if self.kind is Kind.REFERENCE:
+            return [reference_of(str(one)) for one in chosen]
+        names = dict(self.options)
         return [
-            Reference(id=o, name=names.get(o, ""), type=OPTION_REFERENCE)
+            Reference(id=int(o), name=names.get(int(o), ""), type=OPTION_REFERENCE)
             for o in chosen
         ]
 
-    def _wiki(self, value: DocumentValue) -> str:
-        match value:
-            case Wiki(wiki=text):
-                return text
-            case Html(html=text):
-                # The server's own way to put HTML into a wiki field.
-                return f"[{{Html\n\n{text}\n}}]"
-            case Plain():
-                raise ValueError(
-                    "a wiki field takes {wiki: …} or {html: …}, {plain: …} only fits"
-                    " the description and text fields"
-                )
-            case _:
-                return _text(value)
+    def _named(self, one: int | str) -> str:
+        if isinstance(one, str):
+            return key_of(one) or one.replace(":", " ")
+        return repr(dict(self.options).get(one, f"#{one}"))
+
+    def _tokens(
+        self, value: DocumentValue, directory: Directory | None
+    ) -> tuple[str, ...]:
+        pointers, entries = pointers_of(value), listed(value)
+        if directory is None or len(pointers) != len(entries):
+            forms = ", ".join(_FORMS[kind] for kind in self.refers if kind in _FORMS)
+            wrong = next((one for one in entries if one not in pointers), value)
+            raise ValueError(
+                f"{self.name!r} takes {forms or 'nothing'}, found {described(wrong)}"
+            )
+        if len(entries) > 1 and not self.is_multiple:
+            raise ValueError(f"{self.name!r} takes one reference, found {len(entries)}")
+        tokens = {directory.find(pointer) for pointer in pointers}
+        for token in tokens:
+            kind = "item" if key_of(token) else token.partition(":")[0]
+            if kind not in self.refers:
+                raise ValueError(f"{self.name!r} cannot point at a {kind}")
+        return tuple(sorted(tokens))
 
     def _choice(self, value: DocumentValue) -> tuple[int, ...]:
-        names = value if isinstance(value, tuple) else (value,)
+        names = listed(value)
         if len(names) > 1 and not self.is_multiple:
             raise ValueError(f"{self.name!r} takes one option, found {len(names)}")
         return tuple(sorted({self._option(name) for name in names} - {0}))
@@ -225,14 +294,17 @@ class FieldShape:
             )
         return found[0]
 
-    def _ours(self, raw: Any) -> Value:
-        if self.kind is Kind.CHOICE:
-            entries = raw if isinstance(raw, list | tuple) else [raw]
-            return tuple(sorted({_number_of(e) for e in entries if e} - {0}))
+    def ours(self, raw: Any) -> Value:
+        """Return a value as the server sent it in our form."""
+        if self.kind in _MANY:
+            entries = [e for e in (listed(raw) if raw else ()) if e]
+            if self.kind is Kind.REFERENCE:
+                return tuple(sorted({token_of(entry) for entry in entries}))
+            return tuple(sorted({_number_of(entry) for entry in entries} - {0}))
         if raw is None or isinstance(raw, bool | int | float):
             return raw
         if self.kind is Kind.DATE:
-            return _moment(str(raw)) or str(raw)
+            return moment_of(str(raw)) or str(raw)
         return str(raw)
 
 
@@ -243,76 +315,11 @@ def is_same(shape: FieldShape, one: Value, other: Value) -> bool:
     numbers.
     """
     if shape.kind in _TEXTS:
-        return _folded(one) == _folded(other)
+        return folded(one) == folded(other)
     if shape.kind in _NUMBERS and None not in (one, other):
-        left, right = _float(one), _float(other)
-        return left == right or math.isclose(left, right, rel_tol=1e-12)
+        return same_number(one, other)
     return one == other
-
-
-def _text(value: DocumentValue) -> str:
-    match value:
-        case str():
-            return value
-        case Plain(plain=text):
-            return text
-        case Wiki() | Html():
-            raise ValueError("a text field takes plain text, not markup")
-        case _:
-            raise ValueError(
-                f"must be text, found {described(value)}; put it in quotes"
-            )
-
-
-def _number(value: DocumentValue, kind: Kind) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be a number, found {described(value)}")
-    if not math.isfinite(value):
-        raise ValueError(f"must be a number that can be written, found {value}")
-    if kind is Kind.INTEGER and value != int(value):
-        raise ValueError(f"must be a whole number, found {value}")
-    if kind is Kind.INTEGER and not -_INT32 <= value < _INT32:
-        raise ValueError(f"must be a whole number of 32 bits, found {value}")
-    return int(value) if kind is Kind.INTEGER else value
-
-
-def _truth(value: DocumentValue) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, found {described(value)}")
-    return value
-
-
-def _date(value: DocumentValue) -> str:
-    if isinstance(value, str):
-        try:
-            if datetime.fromisoformat(value).tzinfo is not None:
-                raise ValueError(
-                    "leave the zone out: the server shows dates without one"
-                )
-        except ValueError as error:
-            if "zone" in str(error):
-                raise
-        else:
-            return str(_moment(value))
-    raise ValueError(f"must be a date like 2026-01-31, found {described(value)}")
-
-
-def _moment(text: str) -> str | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def _number_of(entry: Any) -> int:
     return int(entry["id"]) if isinstance(entry, Mapping) else int(entry.id)
-
-
-def _folded(value: Value) -> str:
-    lines = str(value or "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join(line.rstrip() for line in lines).rstrip("\n")
-
-
-def _float(value: Value) -> float:
-    return float(value) if isinstance(value, int | float | str) else math.nan

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Literal
 
-from airflow_codebeamer.skeleton.document import Policy
 from airflow_codebeamer.skeleton.fields import FieldShape, Value, is_same
 
 __all__ = ["Verdict", "merge"]
@@ -24,19 +24,15 @@ def merge(
     wanted: Value,
     found: Value,
     *,
-    is_foreign: bool,
+    is_edited: bool,
     is_protected: bool,
-    policy: Policy,
+    policy: Literal["fail", "keep", "overwrite"],
 ) -> Verdict:
-    """Judge one field; `is_foreign`: somebody else changed the item last.
-
-    Not promised: that the other one changed this very field. The server says
-    who changed an item last, and only its history would say what.
-    """
+    """Judge one field; `is_edited`: it holds what somebody else wrote."""
     if is_same(shape, wanted, found):
         return Verdict.SAME
-    if not is_foreign or (policy.foreign_edit == "overwrite" and not is_protected):
+    if not is_edited or (policy == "overwrite" and not is_protected):
         return Verdict.CHANGE
-    if is_protected or policy.foreign_edit == "keep":
+    if is_protected or policy == "keep":
         return Verdict.KEEP
     return Verdict.CONFLICT

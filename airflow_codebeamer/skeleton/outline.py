@@ -65,6 +65,16 @@ class Outline:
                 moves.append(self._move(found, parent))
         return moves
 
+    def move_aside(self, found: Found, key: str) -> list[Move]:
+        """Return the move of an item below the one with that key, to its end."""
+        target = self.spot(key)
+        if found.parent == target or found.item_id == target:
+            return []
+        self._now[found.parent].remove(found.item_id)
+        now = self._now.setdefault(target, [])
+        now.append(found.item_id)
+        return [Move(found.item_id, found.key, found.parent, target, len(now) - 1)]
+
     def reorder(self) -> list[Reorder]:
         """Return one step for each parent whose children are in another order."""
         if self._order != "strict":
@@ -100,7 +110,7 @@ class Outline:
                 values={
                     **wish.seeded,
                     **wish.owned,
-                    self._snapshot.wishes.identity.field_id: wish.key,
+                    self._snapshot.wishes.keeper.field_id: wish.key,
                 },
                 description_format=wish.description_format,
             )

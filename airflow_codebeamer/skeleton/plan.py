@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from airflow_codebeamer.errors import PlanConflictError
-from airflow_codebeamer.skeleton.document import Skeleton
-from airflow_codebeamer.skeleton.merge import Verdict, merge
-from airflow_codebeamer.skeleton.outline import Outline
-from airflow_codebeamer.skeleton.resolve import Wish
+from airflow_codebeamer.ids import FieldId, ItemId
+from airflow_codebeamer.skeleton.document import Document, Skeleton
+from airflow_codebeamer.skeleton.plantext import as_markdown, as_text
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.steps import (
-    Change,
     Create,
+    Discard,
     Move,
     Reorder,
+    Spot,
     Step,
     Update,
 )
 
-__all__ = ["BULK", "Plan", "plan"]
+__all__ = ["BULK", "LARGEST_BULK", "Plan", "bulks"]
 
-#: How many items one bulk update changes. No server documents a limit.
+#: How many items the first bulk update changes. No server documents a limit, so
+#: later ones are larger while it goes well.
 BULK = 100
+LARGEST_BULK = 500
 
 _PAGE = 500
 
@@ -36,24 +38,41 @@ class Plan:
     """The steps from a snapshot to its document, and what they will cost.
 
     `kept` says in a line each what was edited by somebody else and stays;
-    `gone` are items that carry keys of ours which the document does not name:
-    reported, never touched.
+    `gone` are items that carry keys of ours which the document does not name, and
+    `pruned` those of them that the policy marks, moves or trashes; `spared` says
+    which a guard kept from it.
     """
 
-    document: Skeleton
+    document: Document
     snapshot: Snapshot
     creates: tuple[Create, ...] = ()
     updates: tuple[Update, ...] = ()
     moves: tuple[Move, ...] = ()
     reorders: tuple[Reorder, ...] = ()
     kept: tuple[str, ...] = ()
+    kept_fields: frozenset[tuple[ItemId, FieldId]] = frozenset()
+    discards: tuple[Discard, ...] = ()
     gone: tuple[Found, ...] = ()
+    pruned: frozenset[ItemId] = frozenset()
+    spared: tuple[str, ...] = ()
     unchanged: int = 0
+
+    @property
+    def is_skeleton(self) -> bool:
+        """Whether it is about a tree of items, not about fields of some."""
+        return isinstance(self.document, Skeleton)
+
+    @property
+    def top_after(self) -> list[Spot]:
+        """The items at the tracker's top as they should stand afterwards."""
+        return stand_after(self, None)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write: no lock is needed then."""
-        return not (self.creates or self.updates or self.moves or self.reorders)
+        return not (
+            self.creates or self.updates or self.moves or self.reorders or self.discards
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,7 +85,7 @@ class Plan:
             "unchanged": self.unchanged,
             "kept": len(self.kept),
             "gone": len(self.gone),
-            "pruned": 0,
+            "pruned": len(self.pruned),
         }
 
     @property
@@ -77,7 +96,22 @@ class Plan:
             *(
                 f"not in the document any more: {found.key} (item {found.item_id})"
                 for found in self.gone
+                if found.item_id not in self.pruned
             ),
+            *self.spared,
+        )
+
+    @property
+    def waves(self) -> tuple[int, ...]:
+        """How many items each wave of updates changes.
+
+        The first writes everything; a status that takes several steps needs a
+        further one for each.
+        """
+        longest = max((update.stages for update in self.updates), default=0)
+        return tuple(
+            sum(update.stages > stage for update in self.updates)
+            for stage in range(longest)
         )
 
     @property
@@ -86,12 +120,18 @@ class Plan:
         if self.is_empty:
             return 0
         pages = ceil((len(self.snapshot.items) + len(self.creates)) / _PAGE)
+        written = len(self.creates) + len(self.updates) + 2 * len(self.moves)
+        # What was written and what stands above it, or everything if that is less.
+        near = ceil((2 * written + len(self.reorders)) / _PAGE) + 1
         return (
-            len(self.creates)
-            + ceil(len(self.updates) / BULK)
+            1  # has anything changed since the plan was made?
+            + len(self.creates)
+            + sum(bulks(count) for count in self.waves)
             + len(self.moves)
             + len(self.reorders)
-            + max(1, pages)
+            + len(self.discards)
+            + bool(self.discards)
+            + max(1, min(pages, near))
         )
 
     def seconds(
@@ -112,8 +152,10 @@ class Plan:
     @property
     def digest(self) -> str:
         """A name for these very steps; the same plan has it on every machine."""
-        steps = json.dumps(self._steps(), sort_keys=True, ensure_ascii=False)
-        return "sha256:" + hashlib.sha256(steps.encode()).hexdigest()
+        digest = hashlib.sha256()
+        for step in self._all():
+            digest.update(json.dumps(step.to_json(), sort_keys=True).encode() + b"\n")
+        return "sha256:" + digest.hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON would have it."""
@@ -124,7 +166,7 @@ class Plan:
             "is_empty": self.is_empty,
             "counts": self.counts,
             "requests": self.requests,
-            "steps": self._steps(),
+            "steps": [step.to_json() for step in self._all()],
             "kept": list(self.kept),
             "gone": [
                 {"item": found.item_id, "key": found.key, "name": found.name}
@@ -134,136 +176,47 @@ class Plan:
 
     def text(self, limit: int = 20) -> str:
         """Return the plan as people read it, at most `limit` lines of each kind."""
-        counts = ", ".join(
-            f"{count} {_WORDS[word]}" for word, count in self.counts.items() if count
-        )
-        lines = [f"Tracker {self.snapshot.tracker_id}: {counts or 'nothing'}"]
-        if not self.is_empty:
-            lines[0] += f"; {self.requests} requests"
-        for group in (
-            [self._created(create) for create in self.creates],
-            [line for update in self.updates for line in self._updated(update)],
-            [f"> {move.key} (item {move.item_id}) moves" for move in self.moves],
-            [f"= order below {_named(step.parent)}" for step in self.reorders],
-            [f"! {line}" for line in self.warnings],
-        ):
-            lines += group[:limit]
-            if len(group) > limit:
-                lines.append(f"  … and {len(group) - limit} more")
-        return "\n".join(lines)
+        return as_text(self, limit)
 
-    def _created(self, create: Create) -> str:
-        return f"+ {create.key}: {create.name!r} below {_named(create.parent)}"
+    def markdown(self, limit: int = 100) -> str:
+        """Return the plan as Markdown, at most `limit` lines of each kind."""
+        return as_markdown(self, limit)
 
-    def _updated(self, update: Update) -> list[str]:
-        shapes = self.snapshot.wishes.shapes
-        return [
-            f"~ {update.key} (item {update.item_id}): {shapes[c.field_id].name} "
-            f"{shapes[c.field_id].show(c.before)} → {shapes[c.field_id].show(c.after)}"
-            for c in update.changes
-        ]
-
-    def _steps(self) -> list[dict[str, Any]]:
-        steps: tuple[Step, ...] = (
-            *self.creates,
-            *self.updates,
-            *self.moves,
-            *self.reorders,
-        )
-        return [step.to_json() for step in steps]
+    def _all(self) -> Iterator[Step]:
+        yield from self.creates
+        yield from self.updates
+        yield from self.moves
+        yield from self.reorders
+        yield from self.discards
 
 
-_WORDS = {
-    "created": "to create",
-    "updated": "to update",
-    "moved": "to move",
-    "reordered": "parents to reorder",
-    "unchanged": "unchanged",
-    "kept": "kept as edited by others",
-    "gone": "not in the document any more",
-}
+def bulks(items: int) -> int:
+    """Return how many bulk updates change so many items, if nothing goes wrong."""
+    size, count = BULK, 0
+    while items > 0:
+        items -= size
+        size = min(2 * size, LARGEST_BULK)
+        count += 1
+    return count
 
 
-def plan(document: Skeleton, snapshot: Snapshot) -> Plan:
-    """Compare a document with a snapshot that was read for it; nothing is asked.
-
-    Raises:
-        PlanConflictError: somebody else changed an item last, an owned field of
-            it differs, and the policy is to fail then.
-    """
-    wishes = snapshot.wishes.wishes
-    merged = _Merged(document, snapshot)
-    for wish in wishes:
-        if wish.key in snapshot.keyed:
-            merged.merge(wish, snapshot.keyed[wish.key])
-    if merged.conflicts:
-        raise PlanConflictError(merged.conflicts)
-    outline = Outline(snapshot, document.policy.order)
-    creates = outline.create(wishes)
-    moves = outline.move(wishes)
-    reorders = outline.reorder()
-    touched = {create.key for create in creates}
-    touched |= {update.key for update in merged.updates}
-    touched |= {move.key for move in moves}
-    prefix = document.identity.prefix
-    return Plan(
-        document=document,
-        snapshot=snapshot,
-        creates=tuple(creates),
-        updates=tuple(merged.updates),
-        moves=tuple(moves),
-        reorders=tuple(reorders),
-        kept=tuple(merged.kept),
-        gone=tuple(
-            found
-            for key, found in snapshot.keyed.items()
-            if key.startswith(prefix) and key not in snapshot.wishes.by_key
-        ),
-        unchanged=len(wishes) - len(touched),
-    )
-
-
-class _Merged:
-    def __init__(self, document: Skeleton, snapshot: Snapshot) -> None:
-        self._policy = document.policy
-        self._snapshot = snapshot
-        self.updates: list[Update] = []
-        self.kept: list[str] = []
-        self.conflicts: list[str] = []
-
-    def merge(self, wish: Wish, found: Found) -> None:
-        changes: list[Change] = []
-        for field_id, wanted in wish.owned.items():
-            shape = self._snapshot.wishes.shapes[field_id]
-            there = found.values[field_id]
-            verdict = merge(
-                shape,
-                wanted,
-                there,
-                is_foreign=self._snapshot.is_foreign(found),
-                is_protected=wish.is_protected,
-                policy=self._policy,
-            )
-            line = (
-                f"{wish.key} (item {found.item_id}): {shape.name} is "
-                f"{shape.show(there)}, last changed by "
-                f"{found.modified_by or 'somebody'}, the document wants "
-                f"{shape.show(wanted)}"
-            )
-            match verdict:
-                case Verdict.CHANGE:
-                    changes.append(Change(field_id, there, wanted))
-                case Verdict.KEEP:
-                    self.kept.append(line)
-                case Verdict.CONFLICT:
-                    self.conflicts.append(line)
-                case Verdict.SAME:
-                    pass
-        if changes:
-            self.updates.append(Update(found.item_id, wish.key, tuple(changes)))
-
-
-def _named(spot: int | str | None) -> str:
-    if spot is None:
-        return "the top"
-    return f"item {spot}" if isinstance(spot, int) else spot
+def stand_after(plan: Plan, parent: Spot | None) -> list[Spot]:
+    """Return the siblings below a parent as a plan leaves them."""
+    now: list[Spot] = []
+    if parent is None or isinstance(parent, int):
+        now += plan.snapshot.children.get(parent, ())
+    for create in plan.creates:
+        if create.parent == parent:
+            at = len(now)
+            if create.reference in now and create.position is not None:
+                at = now.index(create.reference) + (create.position == "AFTER")
+            now.insert(at, create.key)
+    for move in plan.moves:
+        if move.source == parent:
+            now.remove(move.item_id)
+        if move.target == parent:
+            now.insert(move.index, move.item_id)
+    for step in plan.reorders:
+        if step.parent == parent:
+            now = list(step.after)
+    return now

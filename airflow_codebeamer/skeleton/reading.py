@@ -15,7 +15,7 @@ import yaml
 
 from airflow_codebeamer.errors import DocumentError
 
-__all__ = ["Source", "path_text", "read_source"]
+__all__ = ["Source", "only_once", "path_text", "read_source"]
 
 Step = str | int
 
@@ -79,7 +79,9 @@ def read_source(source: str | Path) -> Source:
 def _parse(text: str) -> Source:
     if text.lstrip()[:1] == "{":
         try:
-            return Source(json.loads(text, object_pairs_hook=_unique), {})
+            return Source(json.loads(text, object_pairs_hook=only_once), {})
+        except RecursionError:
+            raise DocumentError("", "this is nested too deeply") from None
         except json.JSONDecodeError:
             # Braces also begin YAML in flow style: let its reader judge.
             pass
@@ -90,16 +92,21 @@ def _parse(text: str) -> Source:
         where = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable"
         raise DocumentError("", f"this is not YAML{where}: {problem}") from error
-    return _Builder().build(node)
+    except RecursionError:
+        raise DocumentError("", "this is nested too deeply") from None
+    try:
+        return _Builder().build(node)
+    except RecursionError:
+        raise DocumentError("", "this is nested too deeply") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise DocumentError("", f"the property {key!r} is written twice")
-        found[key] = value
-    return found
+def only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; a property that is written twice is refused."""
+    if len(found := dict(pairs)) == len(pairs):
+        return found
+    keys = [key for key, _ in pairs]
+    twice = next(key for key in keys if keys.count(key) > 1)
+    raise DocumentError("", f"the property {twice!r} is written twice")
 
 
 class _Builder:

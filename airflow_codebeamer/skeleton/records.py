@@ -7,26 +7,35 @@ after, and the order of siblings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_codebeamer.ids import FieldId, ItemId
 from airflow_codebeamer.journal import JSON, Entry
-from airflow_codebeamer.skeleton.fields import FieldShape
+from airflow_codebeamer.skeleton.fields import FieldShape, Value
+from airflow_codebeamer.skeleton.flow import Flow
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.steps import (
-    Change,
+    Discard,
     Move,
     Reorder,
     Spot,
-    Update,
     from_json_value,
 )
 
-__all__ = ["Record", "intents", "read_record"]
+__all__ = ["Record", "Written", "intents", "read_record"]
 
 _HEADER = "plan"
+
+
+@dataclass
+class Written:
+    """An item, and for each field its value before the run and all that it wrote."""
+
+    item_id: ItemId
+    key: str
+    fields: dict[FieldId, tuple[Value, list[Value]]] = field(default_factory=dict)
 
 
 @dataclass
@@ -34,29 +43,35 @@ class Record:
     """Everything that a run intended to do, from its journal."""
 
     account: str = ""
+    #: Whether anything was written down at all.
+    is_empty: bool = True
     identity: FieldShape | None = None
+    flow: Flow = field(default_factory=lambda: Flow(()))
     shapes: dict[FieldId, FieldShape] = field(default_factory=dict)
     #: Children of each parent that loses, gets or reorders some, before the run.
     orders: dict[ItemId | None, tuple[ItemId, ...]] = field(default_factory=dict)
     created: list[str] = field(default_factory=list)
-    updates: list[Update] = field(default_factory=list)
+    #: The numbers of created items, as far as they were told.
+    numbers: dict[str, ItemId] = field(default_factory=dict)
+    updates: dict[ItemId, Written] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     reorders: list[Reorder] = field(default_factory=list)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the run never came as far as an intent."""
-        return self.identity is None
+    discards: list[Discard] = field(default_factory=list)
 
 
-def intents(plan: Plan) -> list[tuple[str, str, JSON]]:
-    """Return the journal entries of a plan: a header, then one for each step."""
-    entries: list[tuple[str, str, JSON]] = [(_HEADER, "", _header(plan))]
-    entries += [("create", s.key, s.to_json()) for s in plan.creates]
-    entries += [("update", s.key, s.to_json()) for s in plan.updates]
-    entries += [("move", s.key, s.to_json()) for s in plan.moves]
-    entries += [("reorder", str(s.parent or ""), s.to_json()) for s in plan.reorders]
-    return entries
+def intents(plan: Plan) -> Iterator[tuple[str, str, JSON]]:
+    """Yield the journal entries of a plan: a header, then one for each step."""
+    yield _HEADER, "", _header(plan)
+    for create in plan.creates:
+        yield "create", create.key, create.to_json()
+    for update in plan.updates:
+        yield "update", update.key, update.to_json()
+    for move in plan.moves:
+        yield "move", move.key, move.to_json()
+    for reorder in plan.reorders:
+        yield "reorder", str(reorder.parent or ""), reorder.to_json()
+    for discard in plan.discards:
+        yield "discard", discard.key, discard.to_json()
 
 
 def read_record(entries: Iterable[Entry]) -> Record:
@@ -69,8 +84,10 @@ def read_record(entries: Iterable[Entry]) -> Record:
                 _read_header(record, data)
             case "create":
                 record.created.append(data["key"])
+                if isinstance(entry.outcome, dict) and "item" in entry.outcome:
+                    record.numbers[data["key"]] = ItemId(entry.outcome["item"])
             case "update":
-                record.updates.append(_update(data))
+                _add_update(record, data)
             case "move":
                 record.moves.append(
                     Move(
@@ -81,6 +98,10 @@ def read_record(entries: Iterable[Entry]) -> Record:
                         data["index"],
                     )
                 )
+            case "discard":
+                record.discards.append(
+                    Discard(ItemId(data["item"]), data["key"], data["name"])
+                )
             case "reorder":
                 record.reorders.append(
                     Reorder(data["parent"], tuple(data["before"]), tuple(data["after"]))
@@ -89,7 +110,7 @@ def read_record(entries: Iterable[Entry]) -> Record:
 
 
 def _header(plan: Plan) -> JSON:
-    snapshot = plan.snapshot
+    snapshot, identity = plan.snapshot, plan.snapshot.wishes.identity
     touched: set[Spot | None] = {step.parent for step in plan.reorders}
     for move in plan.moves:
         touched |= {move.source, move.target}
@@ -99,7 +120,8 @@ def _header(plan: Plan) -> JSON:
         "owner": plan.document.owner,
         "account": snapshot.account,
         "digest": plan.digest,
-        "identity": snapshot.wishes.identity.to_json(),
+        "identity": identity.to_json() if identity else None,
+        "flow": [list(step) for step in snapshot.flow.steps] if snapshot.flow else [],
         "fields": [snapshot.wishes.shapes[field_id].to_json() for field_id in used],
         "orders": [
             [parent, list(snapshot.children.get(parent, ()))]
@@ -111,22 +133,27 @@ def _header(plan: Plan) -> JSON:
 
 def _read_header(record: Record, data: dict[str, Any]) -> None:
     record.account = data["account"]
-    record.identity = FieldShape.from_json(data["identity"])
-    shapes = [FieldShape.from_json(shape) for shape in data["fields"]]
-    record.shapes = {shape.field_id: shape for shape in shapes}
-    record.orders = {parent: tuple(children) for parent, children in data["orders"]}
+    record.is_empty = False
+    if data["identity"]:
+        record.identity = FieldShape.from_json(data["identity"])
+    record.flow = Flow((before, after) for before, after in data.get("flow", ()))
+    for shape in map(FieldShape.from_json, data["fields"]):
+        record.shapes.setdefault(shape.field_id, shape)
+    # A run that was resumed has a header for each try: the first saw it untouched.
+    for parent, children in data["orders"]:
+        record.orders.setdefault(parent, tuple(children))
 
 
-def _update(data: dict[str, Any]) -> Update:
-    return Update(
-        ItemId(data["item"]),
-        data["key"],
-        tuple(
-            Change(
-                FieldId(change["field"]),
-                from_json_value(change["before"]),
-                from_json_value(change["after"]),
-            )
-            for change in data["changes"]
-        ),
-    )
+def _add_update(record: Record, data: dict[str, Any]) -> None:
+    if isinstance(data["item"], str):
+        # A new item goes to the trash with whatever it was given later.
+        return
+    item_id = ItemId(data["item"])
+    update = record.updates.setdefault(item_id, Written(item_id, data["key"]))
+    for change in data["changes"]:
+        field_id = FieldId(change["field"])
+        stages = [*change.get("via", ()), change["after"]]
+        _, written = update.fields.setdefault(
+            field_id, (from_json_value(change["before"]), [])
+        )
+        written += map(from_json_value, stages)

@@ -6,26 +6,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from airflow_codebeamer.errors import DocumentError
-from airflow_codebeamer.ids import FieldId
+from airflow_codebeamer.ids import FieldId, ItemId
 from airflow_codebeamer.models import TrackerField
 from airflow_codebeamer.skeleton.document import (
+    Document,
     DocumentItem,
-    DocumentValue,
-    Html,
-    Plain,
+    FieldUpdate,
     Skeleton,
-    Wiki,
 )
 from airflow_codebeamer.skeleton.fields import FieldShape, Kind, Value
-from airflow_codebeamer.skeleton.reading import path_text
+from airflow_codebeamer.skeleton.reading import Step, path_text
 from airflow_codebeamer.skeleton.schema import Schema
+from airflow_codebeamer.skeleton.tokens import Directory
 from airflow_codebeamer.skeleton.tree import Wanted
-from airflow_codebeamer.skeleton.wording import described
+from airflow_codebeamer.skeleton.values import DocumentValue, Html, Plain, Wiki
+from airflow_codebeamer.skeleton.wording import described, suggestion
 
-__all__ = ["Wish", "WishList", "resolve"]
+__all__ = ["Row", "Wish", "WishList", "resolve"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What one item should be; keys carry the document's prefix.
 
@@ -45,41 +45,71 @@ class Wish:
 
 @dataclass(frozen=True)
 class WishList:
-    """Every wish, parents first, and the fields that they speak of."""
+    """Every wish, parents first, and the fields that they speak of.
+
+    An update wishes `common` of every item that is found, and `rows` of single
+    ones, by number or key; only one that names keys has an identity field.
+    """
 
     wishes: tuple[Wish, ...]
     shapes: Mapping[FieldId, FieldShape]
-    identity: FieldShape
+    identity: FieldShape | None
     by_key: Mapping[str, Wish] = field(default_factory=dict)
+    common: Mapping[FieldId, Value] = field(default_factory=dict)
+    rows: Mapping[ItemId | str, Row] = field(default_factory=dict)
+    #: What marks an item that is gone from the document, and where it goes.
+    obsolete: Mapping[FieldId, Value] = field(default_factory=dict)
+    aside: str | None = None
+
+    @property
+    def keeper(self) -> FieldShape:
+        """The identity field of a document that must have one."""
+        assert self.identity is not None  # noqa: S101 - a skeleton always has it
+        return self.identity
 
 
-def resolve(document: Skeleton, fields: Iterable[TrackerField]) -> WishList:
+@dataclass(frozen=True)
+class Row:
+    """What an update wishes of one item, and where the document says so."""
+
+    place: str
+    owned: Mapping[FieldId, Value]
+
+
+def resolve(
+    document: Document,
+    fields: Iterable[TrackerField],
+    directory: Directory | None = None,
+) -> WishList:
     """Look every name of the document up in the tracker's schema.
+
+    `directory` is asked for what the document points at.
 
     Raises:
         DocumentError: a field or option that is not there or cannot be written,
             a value that does not fit, an identity field that is not text.
     """
-    return _Resolver(document, Schema(fields)).resolve()
+    schema = Schema(fields)
+    if isinstance(document, FieldUpdate):
+        return _UpdateResolver(document, schema, directory).resolve()
+    return _Resolver(document, schema, directory).resolve()
 
 
-class _Resolver:
-    def __init__(self, document: Skeleton, schema: Schema) -> None:
-        self._document = document
+_NOTHING: Mapping[FieldId, Value] = {}
+
+
+class _Fields:
+    """The fields that a document names, found once each."""
+
+    def __init__(self, schema: Schema, directory: Directory | None) -> None:
         self._schema = schema
+        self._directory = directory
         self._shapes: dict[FieldId, FieldShape] = {}
         self._known: dict[str, FieldShape] = {}
+        self._identity_id: FieldId | None = None
 
-    def resolve(self) -> WishList:
-        identity = self._identity()
-        self._name = self._keep(self._schema.get_built_in("name", "items"))
-        wishes = tuple(self._wish(wanted) for wanted in self._document.list_wanted())
-        return WishList(
-            wishes, self._shapes, identity, {wish.key: wish for wish in wishes}
-        )
-
-    def _identity(self) -> FieldShape:
-        name, path = self._document.identity.field, "identity.field"
+    def _keeper(self, name: str) -> FieldShape:
+        path = "identity.field"
         shape = self._keep(self._schema.get(name, path))
         if shape.kind is not Kind.TEXT or shape.item_property:
             raise DocumentError(
@@ -87,6 +117,101 @@ class _Resolver:
             )
         self._identity_id = shape.field_id
         return shape
+
+    def _parse(
+        self, name: str, value: DocumentValue, path: str, *, is_update: bool = False
+    ) -> tuple[FieldId, Value]:
+        shape = self._known.get(name) or self._keep(
+            self._schema.get(name, path, is_update=is_update)
+        )
+        self._known[name] = shape
+        if shape.field_id == self._identity_id:
+            raise DocumentError(path, "is the identity field, which keeps the key")
+        return shape.field_id, shape.parse(value, path, self._directory)
+
+    def _keep(self, shape: FieldShape) -> FieldShape:
+        self._shapes[shape.field_id] = shape
+        return shape
+
+
+class _UpdateResolver(_Fields):
+    def __init__(
+        self, document: FieldUpdate, schema: Schema, directory: Directory | None
+    ) -> None:
+        super().__init__(schema, directory)
+        self._document = document
+
+    def resolve(self) -> WishList:
+        document, identity = self._document, None
+        if any(row.key is not None for row in document.rows):
+            identity = self._keeper(document.identity.field)
+        common = self._values(document.set, ("set",))
+        rows: dict[ItemId | str, Row] = {}
+        for index, row in enumerate(document.rows):
+            place = ("rows", index)
+            owned = common | self._values(row.fields, (*place, "fields"))
+            name: ItemId | str = (
+                ItemId(row.item)
+                if row.item is not None
+                else f"{document.identity.prefix}{row.key}"
+            )
+            rows[name] = Row(path_text(place), owned)
+        return WishList((), self._shapes, identity, common=common, rows=rows)
+
+    def _values(
+        self, values: Mapping[str, DocumentValue], place: tuple[Step, ...]
+    ) -> dict[FieldId, Value]:
+        return dict(
+            self._parse(name, value, path_text((*place, name)), is_update=True)
+            for name, value in values.items()
+        )
+
+
+class _Resolver(_Fields):
+    def __init__(
+        self, document: Skeleton, schema: Schema, directory: Directory | None
+    ) -> None:
+        super().__init__(schema, directory)
+        self._document = document
+
+    def resolve(self) -> WishList:
+        identity = self._keeper(self._document.identity.field)
+        self._name = self._keep(self._schema.get_built_in("name", "items"))
+        wishes = tuple(self._wish(wanted) for wanted in self._document.list_wanted())
+        by_key = {wish.key: wish for wish in wishes}
+        obsolete, aside = self._prune(by_key)
+        return WishList(
+            wishes, self._shapes, identity, by_key, obsolete=obsolete, aside=aside
+        )
+
+    def _prune(
+        self, wishes: Mapping[str, Wish]
+    ) -> tuple[dict[FieldId, Value], str | None]:
+        policy, place = self._document.policy.prune, ("policy", "prune")
+        if policy.mode != "obsolete":
+            if policy.set or policy.move_under is not None:
+                raise DocumentError(
+                    path_text((*place, "mode")), "only 'obsolete' marks and moves"
+                )
+            return {}, None
+        if not policy.set and policy.move_under is None:
+            raise DocumentError(
+                path_text((*place, "set")), "say what marks an obsolete item"
+            )
+        aside = policy.move_under
+        if aside is not None:
+            aside = self._document.identity.prefix + aside
+            if aside not in wishes:
+                raise DocumentError(
+                    path_text((*place, "move_under")),
+                    f"no item has the key {policy.move_under!r}"
+                    f"{suggestion(aside, wishes)}",
+                )
+        marks = dict(
+            self._parse(name, value, path_text((*place, "set", name)))
+            for name, value in policy.set.items()
+        )
+        return marks, aside
 
     def _wish(self, wanted: Wanted) -> Wish:
         item = wanted.item
@@ -114,7 +239,7 @@ class _Resolver:
             name=item.name,
             place=path_text(wanted.place),
             owned=owned,
-            seeded=seeded,
+            seeded=seeded or _NOTHING,
             is_protected=item.protect,
             description_format=_format_of(item),
         )
@@ -136,16 +261,9 @@ class _Resolver:
             path = path_text(
                 (*wanted.place, under, name) if own else ("defaults", name)
             )
-            shape = self._known.get(name) or self._keep(self._schema.get(name, path))
-            self._known[name] = shape
-            if shape.field_id == self._identity_id:
-                raise DocumentError(path, "is the identity field, which keeps the key")
-            found[shape.field_id] = shape.parse(value, path)
+            field_id, parsed = self._parse(name, value, path)
+            found[field_id] = parsed
         return found
-
-    def _keep(self, shape: FieldShape) -> FieldShape:
-        self._shapes[shape.field_id] = shape
-        return shape
 
 
 def _text_of(value: DocumentValue, place: str) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -21,7 +21,7 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import ItemId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
-from airflow_codebeamer.models import ItemPatch
+from airflow_codebeamer.models import FieldValue, ItemPatch
 from airflow_codebeamer.skeleton.crew import Crew
 from airflow_codebeamer.skeleton.look import list_tracker_items
 from airflow_codebeamer.skeleton.plan import BULK
@@ -154,6 +154,9 @@ class _WayBack:
             # Each index counts on the moves before it, and what hangs below a
             # created item must be out of it for certain.
             return
+        # What points at a created item must not do so any more when that goes.
+        for start in range(0, len(undo.updates), BULK):
+            self._put_back(undo.updates[start : start + BULK])
         if not self._one_by_one and any(step.below is not None for step in undo.trash):
             self._trash_whole(undo.trash)
             return
@@ -162,8 +165,6 @@ class _WayBack:
             # "Not there" is fine: it went with what stood above it, as the next
             # look will show.
             self._trash(level)
-        for start in range(0, len(undo.updates), BULK):
-            self._put_back(undo.updates[start : start + BULK])
         for step in undo.sorts:
             self._sort(step)
 
@@ -216,18 +217,35 @@ class _WayBack:
         return error is None
 
     def _put_back(self, steps: list[PutBack]) -> None:
-        patches = [ItemPatch(step.item_id, step.values) for step in steps]
-        says = {step.item_id: step.says for step in steps}
+        self._put_values({step.item_id: (step.says, step.values) for step in steps})
+        longest = max(len(step.later) for step in steps)
+        for stage in range(longest):
+            # What failed before fails again here, and the next look says so.
+            self._put_values(
+                {
+                    step.item_id: (step.says, step.later[stage : stage + 1])
+                    for step in steps
+                    if len(step.later) > stage and step.says not in self._refusals
+                }
+            )
+
+    def _put_values(
+        self, wanted: Mapping[ItemId, tuple[str, tuple[FieldValue, ...]]]
+    ) -> None:
+        patches = [
+            ItemPatch(item_id, values) for item_id, (_, values) in wanted.items()
+        ]
 
         def send(*, before: Before) -> None:
             result = self._items.update_many(patches, atomic=False, before=before)
             for failure in result.failed:
-                name = says.get(ItemId(failure.id), str(failure.id))
+                name, _ = wanted.get(ItemId(failure.id), (str(failure.id), ()))
                 self._refusals[name] = failure.message
 
         if self._send("", send) is not None:
             reason = self._refusals.pop("")
-            self._refusals.update(dict.fromkeys(says.values(), reason))
+            says = [name for name, _ in wanted.values()]
+            self._refusals.update(dict.fromkeys(says, reason))
 
     def _sort(self, step: Sort) -> None:
         self._send(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.models import TrackerField
 from airflow_codebeamer.skeleton.fields import OPTION_REFERENCE, FieldShape, Kind
+from airflow_codebeamer.skeleton.tokens import KINDS
 from airflow_codebeamer.skeleton.wording import suggestion
 
 __all__ = ["Schema"]
@@ -52,15 +54,18 @@ class Schema:
         for field in fields:
             self._fields.setdefault(field.name, []).append(field)
 
-    def get(self, name: str, path: str) -> FieldShape:
+    def get(self, name: str, path: str, *, is_update: bool = False) -> FieldShape:
         """Return a field that a document may write under `fields` or `seed`.
+
+        An update may also name the fields that a skeleton writes as properties
+        of its items.
 
         Raises:
             DocumentError: no field of that name, several of them, or one that is
                 hidden, computed, or of a kind that cannot be written yet.
         """
         field = self._named(name, path)
-        if field.item_property in _INSTEAD:
+        if field.item_property in _INSTEAD and not is_update:
             raise DocumentError(path, _INSTEAD[field.item_property])
         return self._shape(field, path)
 
@@ -111,6 +116,7 @@ class Schema:
             tuple((option.id, option.name) for option in field.options),
             _bound(extra.get("min")),
             _bound(extra.get("max")),
+            _refers(field),
         )
 
 
@@ -119,15 +125,33 @@ def _bound(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def _refers(field: TrackerField) -> tuple[str, ...]:
+    """Return the kinds of things that a field with references may point at."""
+    named = [
+        KINDS[name]
+        for name in re.findall(r"\w+", field.value_model)
+        if name in ("UserReference", "RoleReference", "TrackerItemReference")
+    ]
+    # A member field says which kinds it takes; unknown words of newer releases
+    # are for the server to judge.
+    members = (field.model_extra or {}).get("memberTypes")
+    if not named and isinstance(members, list):
+        known = {"USER": "user", "ROLE": "role"}
+        named = [known[word] for word in members if word in known]
+    return tuple(named)
+
+
 def _kind(field: TrackerField, path: str) -> Kind:
     model = field.value_model
     if model.startswith("ChoiceField") and OPTION_REFERENCE in model:
         return Kind.CHOICE
+    if model.startswith("ChoiceField") and _refers(field):
+        return Kind.REFERENCE
     try:
         kind = Kind(model)
     except ValueError:
         kind = None
-    if kind is None or kind is Kind.CHOICE:
+    if kind is None or kind in (Kind.CHOICE, Kind.REFERENCE):
         raise DocumentError(
             path,
             f"{field.name!r} is a {field.type or model}; such fields are not"

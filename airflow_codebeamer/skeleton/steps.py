@@ -14,7 +14,7 @@ from airflow_codebeamer.ids import FieldId, ItemId
 from airflow_codebeamer.models import FieldValue, NewItem
 from airflow_codebeamer.skeleton.fields import FieldShape, Value
 
-__all__ = ["Change", "Create", "Move", "Reorder", "Spot", "Step", "Update"]
+__all__ = ["Change", "Create", "Discard", "Move", "Reorder", "Spot", "Step", "Update"]
 
 Spot: TypeAlias = ItemId | str
 
@@ -25,7 +25,7 @@ Shapes: TypeAlias = Mapping[FieldId, FieldShape]
 _EMPTY: tuple[Value, ...] = (None, "", ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Create:
     """One new item: where it goes, and the values that it begins with."""
 
@@ -66,22 +66,48 @@ class Create:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
-    """One field's value before and after."""
+    """One field's value before and after; `via` are statuses on the way there."""
 
     field_id: FieldId
     before: Value
     after: Value
+    via: tuple[Value, ...] = ()
+
+    @property
+    def stages(self) -> tuple[Value, ...]:
+        """What is written, one after the other."""
+        return (*self.via, self.after)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the change as JSON would have it."""
+        data: dict[str, Any] = {
+            "field": self.field_id,
+            "before": json_value(self.before),
+            "after": json_value(self.after),
+        }
+        if self.via:
+            data["via"] = [json_value(value) for value in self.via]
+        return data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Update:
-    """New values for those fields of an item that differ."""
+    """New values for those fields of an item that differ.
 
-    item_id: ItemId
+    The key of a new item stands for what it could not be created with: pointers
+    at items that come later, and statuses that are no first ones.
+    """
+
+    item_id: Spot
     key: str
     changes: tuple[Change, ...]
+
+    @property
+    def stages(self) -> int:
+        """How many times the item is written."""
+        return max(len(change.stages) for change in self.changes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON would have it."""
@@ -89,18 +115,11 @@ class Update:
             "step": "update",
             "item": self.item_id,
             "key": self.key,
-            "changes": [
-                {
-                    "field": change.field_id,
-                    "before": json_value(change.before),
-                    "after": json_value(change.after),
-                }
-                for change in self.changes
-            ],
+            "changes": [change.to_json() for change in self.changes],
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Move:
     """An item that goes below another parent, at an index from 0."""
 
@@ -122,7 +141,7 @@ class Move:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reorder:
     """A new order of all children of one parent, foreign ones included."""
 
@@ -140,14 +159,32 @@ class Reorder:
         }
 
 
-Step: TypeAlias = Create | Update | Move | Reorder
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """An item of ours that goes to the trash, from which REST has no way back."""
+
+    item_id: ItemId
+    key: str
+    name: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": "discard",
+            "item": self.item_id,
+            "key": self.key,
+            "name": self.name,
+        }
+
+
+Step: TypeAlias = Create | Update | Move | Reorder | Discard
 
 
 def json_value(value: Value) -> Any:
     """Return a value as JSON would have it."""
-    return list(value) if isinstance(value, tuple) else value
+    return list(map(json_value, value)) if isinstance(value, tuple) else value
 
 
-def from_json_value(data: Any) -> Value:
+def from_json_value(data: Any) -> Any:
     """Return the value that `json_value` wrote."""
-    return tuple(data) if isinstance(data, list) else data
+    return tuple(map(from_json_value, data)) if isinstance(data, list) else data

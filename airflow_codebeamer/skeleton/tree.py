@@ -19,7 +19,7 @@ __all__ = ["LONGEST_KEY", "Wanted", "list_wanted"]
 LONGEST_KEY = 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """An item of the document, its parent's key, and its place in the text."""
 

@@ -6,16 +6,18 @@ So the same decision can be made again after a crash, and finds less to do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.models import FieldValue, Item
-from airflow_codebeamer.skeleton.fields import is_same
+from airflow_codebeamer.skeleton.fields import FieldShape, Value, is_same
+from airflow_codebeamer.skeleton.flow import status_of
 from airflow_codebeamer.skeleton.order import index_for, rearrange
-from airflow_codebeamer.skeleton.records import Record
+from airflow_codebeamer.skeleton.records import Record, Written
 from airflow_codebeamer.skeleton.snapshot import order_of
-from airflow_codebeamer.skeleton.steps import Move, Spot, Update
+from airflow_codebeamer.skeleton.steps import Move, Spot
+from airflow_codebeamer.skeleton.tokens import settle
 
 __all__ = ["MoveBack", "PutBack", "Sort", "Trash", "Undo", "decide"]
 
@@ -36,11 +38,15 @@ class Trash:
 
 @dataclass(frozen=True)
 class PutBack:
-    """Fields of an item that get their values from before the run."""
+    """Fields of an item that get their values from before the run.
+
+    `later` are the further steps of a status, one after the other.
+    """
 
     item_id: ItemId
     values: tuple[FieldValue, ...]
     says: str
+    later: tuple[FieldValue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,10 +121,17 @@ class _Decision:
         for move in reversed(self._record.moves):
             self._move_back(move, created)
         self._trash(created)
-        for update in self._record.updates:
-            self._put_back(update)
+        numbers = self._record.numbers | {key: one for one, key in created.items()}
+        for update in self._record.updates.values():
+            self._put_back(update, numbers)
         for parent in self._record.orders:
             self._sort(parent)
+        self._undo.left += [
+            f"{gone.key} (item {gone.item_id}, {gone.name!r}) is in the trash, which "
+            "only people can empty or bring back"
+            for gone in self._record.discards
+            if gone.item_id not in self._items
+        ]
         return self._undo
 
     def _created(self) -> dict[ItemId, str]:
@@ -220,29 +233,48 @@ class _Decision:
     def _depth(self, item_id: ItemId) -> int:
         return sum(1 for _ in self._above(item_id))
 
-    def _put_back(self, update: Update) -> None:
-        name = f"{update.key} (item {update.item_id})"
+    def _put_back(self, update: Written, numbers: Mapping[str, ItemId]) -> None:
+        name = f"{update.key or 'item'} (item {update.item_id})"
         item = self._items.get(update.item_id)
         if item is None:
             self._undo.left.append(f"{name} is not in the tracker any more")
             return
         values: list[FieldValue] = []
+        later: tuple[FieldValue, ...] = ()
         names: list[str] = []
-        for change in update.changes:
-            shape = self._record.shapes[change.field_id]
+        for field_id, (before, written) in update.fields.items():
+            shape = self._record.shapes[field_id]
             now = shape.read(item)
-            if is_same(shape, now, change.before):
+            if is_same(shape, now, before):
                 continue
-            if is_same(shape, now, change.after):
-                values.append(shape.wire(change.before))
-                names.append(shape.name)
-            else:
+            if not any(is_same(shape, now, settle(one, numbers)) for one in written):
                 self._undo.left.append(
                     f"{name}: {shape.name} was changed later, to {shape.show(now)}"
                 )
+                continue
+            way = self._way_back(shape, now, before)
+            if not way:
+                self._undo.left.append(
+                    f"{name}: {shape.name} is {shape.show(now)}, and the workflow has "
+                    f"no way back to {shape.show(before)}"
+                )
+                continue
+            values.append(way[0])
+            later += way[1:]
+            names.append(shape.name)
         if values:
             says = f"{name}: put back {', '.join(names)}"
-            self._undo.updates.append(PutBack(item.id, tuple(values), says))
+            self._undo.updates.append(PutBack(item.id, tuple(values), says, later))
+
+    def _way_back(
+        self, shape: FieldShape, now: Value, before: Value
+    ) -> tuple[FieldValue, ...]:
+        """Return what to write, one after the other; nothing if no way leads back."""
+        if not shape.is_status or not self._record.flow.steps:
+            return (shape.wire(before),)
+        here, there = map(status_of, (now, before))
+        way = self._record.flow.way(here, there) or ()
+        return tuple(shape.wire((step,)) for step in way)
 
     def _sort(self, parent: ItemId | None) -> None:
         now = self._children.get(parent, [])

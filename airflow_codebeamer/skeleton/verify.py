@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from airflow_codebeamer.skeleton.document import Policy, Skeleton
+from airflow_codebeamer.skeleton.document import Document
 from airflow_codebeamer.skeleton.fields import is_same
-from airflow_codebeamer.skeleton.plan import Plan, plan
+from airflow_codebeamer.skeleton.plan import Plan
+from airflow_codebeamer.skeleton.planning import plan
 from airflow_codebeamer.skeleton.snapshot import Snapshot
+from airflow_codebeamer.skeleton.tokens import settle
 
 __all__ = ["verify"]
 
 
-def verify(wanted: Plan | Skeleton, snapshot: Snapshot) -> list[str]:
+def verify(wanted: Plan | Document, snapshot: Snapshot) -> list[str]:
     """Return a line for each difference; an empty list is the proof.
 
     Given the plan that was applied, what new items were seeded with is compared
@@ -21,14 +24,17 @@ def verify(wanted: Plan | Skeleton, snapshot: Snapshot) -> list[str]:
     Not promised: who made the difference. What was kept on purpose, because
     somebody else had edited it, is none.
     """
-    document = wanted.document if isinstance(wanted, Plan) else wanted
     findings = [*_copies(snapshot)]
-    kept = document.policy.foreign_edit == "keep"
-    judged = plan(document if kept else _strict(document), snapshot)
+    if isinstance(wanted, Plan):
+        judged, kept = plan(_strict(wanted.document), snapshot), wanted.kept_fields
+    else:
+        judged, kept = plan(wanted, snapshot), frozenset()
     shapes = snapshot.wishes.shapes
     findings += [f"{create.key} is missing" for create in judged.creates]
     for update in judged.updates:
         for change in update.changes:
+            if (update.item_id, change.field_id) in kept:
+                continue
             shape = shapes[change.field_id]
             findings.append(
                 f"{update.key} (item {update.item_id}): {shape.name} is "
@@ -47,11 +53,9 @@ def verify(wanted: Plan | Skeleton, snapshot: Snapshot) -> list[str]:
     return findings
 
 
-def _strict(document: Skeleton) -> Skeleton:
+def _strict(document: Document) -> Document:
     """Return the document as one that would overwrite: all that differs shows."""
-    policy = Policy.model_validate(
-        {**document.policy.model_dump(), "foreign_edit": "overwrite"}
-    )
+    policy: Any = document.policy.model_copy(update={"foreign_edit": "overwrite"})
     return document.model_copy(update={"policy": policy})
 
 
@@ -63,13 +67,14 @@ def _copies(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _seeds(applied: Plan, snapshot: Snapshot) -> Iterator[str]:
+    numbers = {key: found.item_id for key, found in snapshot.keyed.items()}
     for create in applied.creates:
         wish = snapshot.wishes.by_key.get(create.key)
         found = snapshot.keyed.get(create.key)
         if wish is None or found is None:
             continue
-        for field_id, seeded in wish.seeded.items():
-            shape = snapshot.wishes.shapes[field_id]
+        for field_id, value in wish.seeded.items():
+            shape, seeded = snapshot.wishes.shapes[field_id], settle(value, numbers)
             if not is_same(shape, seeded, found.values[field_id]):
                 yield (
                     f"{create.key} (item {found.item_id}): {shape.name} is "

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.skeleton import load_document
-from airflow_codebeamer.skeleton.document import Html, Plain, Wiki
+from airflow_codebeamer.skeleton.values import Html, Plain, Wiki
 
 HEAD = "schema: 1\nowner: test\ntarget: {project: BRK, tracker: SYSREQ}\n"
 
@@ -183,8 +183,8 @@ LATER = "is not supported yet; leave it out"
     [
         ({"owner": "A B"}, "owner", "'A B' does not fit: lower-case letters, digits"),
         ({"schema": 2}, "schema", "is 2, must be 1"),
-        ({"kind": "update"}, "kind", "'update' is not supported yet; use skeleton"),
-        ({"kind": "skelton"}, "kind", "is 'skelton', must be 'skeleton'"),
+        ({"kind": "update"}, "items", "there is no property 'items'"),
+        ({"kind": "skelton"}, "kind", "is 'skelton', must be 'skeleton' or 'update'"),
         ({"polici": {}}, "polici", "no property 'polici'; did you mean 'policy'?"),
         ({"target": {}}, "target.tracker", "the property 'tracker' is missing"),
         ({"target": {"tracker": True}}, "target.tracker", "found the truth value true"),
@@ -198,25 +198,21 @@ LATER = "is not supported yet; leave it out"
             "'fail', 'keep' or",
         ),
         ({"policy": {"released_field": "clear"}}, "policy.released_field", "use leave"),
-        ({"policy": {"prune": {"mode": "trash"}}}, "policy.prune.mode", "use report"),
         (
-            {"policy": {"prune": {"mode": "obsolete"}}},
+            {"policy": {"prune": {"mode": "bin"}}},
             "policy.prune.mode",
-            "use report",
+            "must be 'report'",
         ),
-        ({"policy": {"prune": {"max_items": 5}}}, "policy.prune.max_items", LATER),
         (
-            {"policy": {"prune": {"mode": "report", "max_items": 0}}},
+            {"policy": {"prune": {"max_items": -1}}},
             "policy.prune.max_items",
-            LATER,
+            "greater than or equal to 0",
         ),
         (
-            {"policy": {"prune": {"max_percent": 2.5}}},
+            {"policy": {"prune": {"max_percent": 101}}},
             "policy.prune.max_percent",
-            LATER,
+            "less than or equal to 100",
         ),
-        ({"policy": {"prune": {"set": {"A": 1}}}}, "policy.prune.set", LATER),
-        ({"policy": {"prune": {"move_under": "X"}}}, "policy.prune.move_under", LATER),
         ({"items": {}}, "items", "must be a list, found a mapping"),
         ({"items": ["x"]}, "items[0]", "found the text 'x'"),
         ({"items": [item(key="")]}, "items[0].key", "must not be empty"),
@@ -232,19 +228,19 @@ LATER = "is not supported yet; leave it out"
         ({"items": [item(links=[{"to": 1}])]}, "items[0].links", LATER),
         ({"items": [item(files=[{"name": "a"}])]}, "items[0].files", LATER),
         (
-            {"items": [item(fields={"Verifies": [{"ref": "x"}]})]},
-            "items[0].fields.Verifies",
-            "a reference (ref) is not supported yet",
-        ),
-        (
-            {"items": [item(fields={"Owner": {"user": "alice"}})]},
+            {"items": [item(fields={"Owner": {"user": 7}})]},
             "items[0].fields.Owner",
-            "a reference (user) is not supported yet",
+            "user must be text, found the number 7",
         ),
         (
-            {"items": [item(fields={"X": {"tracker": "T", "key": "k"}})]},
+            {"items": [item(fields={"X": {"tracker": "T"}})]},
             "items[0].fields.X",
-            "a reference (key, tracker) is not supported yet",
+            "{tracker: …, key: …}",
+        ),
+        (
+            {"items": [item(fields={"X": [{"item": "7"}]})]},
+            "items[0].fields.X",
+            "item must be a number, found the text '7'",
         ),
         (
             {"items": [item(fields={"Start Bit": {"wikki": "x"}})]},
@@ -259,7 +255,7 @@ LATER = "is not supported yet; leave it out"
         (
             {"items": [item(fields={"X": [1]})]},
             "items[0].fields.X",
-            "a list holds names of options, found the number 1; put it in quotes",
+            "names of options or pointers like {ref: …}, found the number 1",
         ),
         (
             {"items": [item(fields={"X": object()})]},
@@ -310,6 +306,34 @@ def test_every_error_names_its_place_and_what_to_write(more, path, problem):
     assert caught.value.path == path
     assert problem in caught.value.problem
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "problem"),
+    [
+        ({}, "set", "name at least one field here, or under rows"),
+        ({"rows": [{"fields": {"A": 1}}]}, "rows[0]", "either the item's number or"),
+        (
+            {"rows": [{"item": 1, "key": "a", "fields": {"A": 1}}]},
+            "rows[0]",
+            "either the item's number or its key",
+        ),
+        (
+            {"rows": [{"item": 1, "fields": {}}, {"item": 1, "fields": {}}]},
+            "rows[1]",
+            "the same item as rows[0]",
+        ),
+        ({"rows": [{"item": 1, "feilds": {}}]}, "rows[0].feilds", "'fields'"),
+        ({"set": {"A": 1}, "items": []}, "items", "there is no property 'items'"),
+        ({"set": {"A": 1}, "where": ""}, "where", "must not be empty"),
+    ],
+)
+def test_updates_that_say_nothing_or_too_much(more, path, problem):
+    head = {"kind": "update", "owner": "test", "target": {"tracker": 1}}
+    with pytest.raises(DocumentError) as caught:
+        load_document({**head, **more})
+    assert caught.value.path == path
+    assert problem in caught.value.problem
 
 
 def test_what_is_not_supported_yet_may_be_there_and_empty():

@@ -177,7 +177,7 @@ def test_reading_an_empty_tracker_costs_two_requests(rig):
         (
             {"fields": {"Owner": "alice"}},
             "items[0].fields.Owner",
-            "'Owner' is a MemberField; such fields are not supported yet",
+            "'Owner' takes {user: …}, {role: …}, found the text 'alice'",
         ),
     ],
 )

@@ -12,12 +12,12 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.generator.loader import Generator
 from airflow_codebeamer.generator.protocol import GeneratorContext, owner_of
-from airflow_codebeamer.skeleton import Skeleton, load_document
+from airflow_codebeamer.skeleton import Document, FieldUpdate, Skeleton, load_document
 
 __all__ = ["describe_callable"]
 
 
-def describe_callable(generator: Generator, context: GeneratorContext) -> Skeleton:
+def describe_callable(generator: Generator, context: GeneratorContext) -> Document:
     """Run the generator and return the document that it described.
 
     It may yield or return items (see `GeneratedItem`), the head of the document
@@ -34,7 +34,7 @@ def describe_callable(generator: Generator, context: GeneratorContext) -> Skelet
     generator.check_args(context.args)
     described = _run(generator, context)
     target = {"tracker": context.tracker_id}
-    if isinstance(described, Skeleton):
+    if isinstance(described, Skeleton | FieldUpdate):
         described = described.model_dump(by_alias=True, exclude_unset=True)
     if isinstance(described, Mapping):
         return load_document({**described, "target": target})
@@ -47,7 +47,7 @@ def _run(generator: Generator, context: GeneratorContext) -> Any:
     extra = {"context": context} if generator.wants_context else {}
     try:
         described = generator.function(**context.args, **extra)
-        if isinstance(described, Skeleton | Mapping):
+        if isinstance(described, Skeleton | FieldUpdate | Mapping):
             return described
         if isinstance(described, Iterable) and not isinstance(described, str | bytes):
             return [_mapping(item, number) for number, item in enumerate(described)]

@@ -9,7 +9,7 @@ from airflow_codebeamer.generator.launchers.surroundings import Surroundings
 from airflow_codebeamer.generator.loader import Generator
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
-from airflow_codebeamer.skeleton import Skeleton
+from airflow_codebeamer.skeleton import Document
 
 __all__ = ["describe"]
 
@@ -18,7 +18,7 @@ def describe(
     generator: Generator | Program,
     context: GeneratorContext,
     around: Surroundings | None = None,
-) -> Skeleton:
+) -> Document:
     """Run the generator and return the document that it described.
 
     Raises:

@@ -31,7 +31,13 @@ from airflow_codebeamer.generator.messages import (
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import owner_of
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.skeleton import DocumentItem, Skeleton, Target, load_document
+from airflow_codebeamer.skeleton import (
+    DocumentItem,
+    FieldUpdate,
+    Skeleton,
+    Target,
+    load_document,
+)
 from airflow_codebeamer.skeleton import Progress as Shown
 
 __all__ = ["Dialogue"]
@@ -59,7 +65,7 @@ class Dialogue:
         self._result = result
         self._head: dict[str, Any] = {}
         self._items: list[DocumentItem] = []
-        self.document: Skeleton | None = None
+        self.document: Skeleton | FieldUpdate | None = None
         self.counts: dict[str, int] = {}
         self.exception: str | None = None
         self.is_done = False
@@ -181,7 +187,7 @@ class Dialogue:
         )
 
 
-def _written(path: Path, target: dict[str, Any]) -> Skeleton:
+def _written(path: Path, target: dict[str, Any]) -> Skeleton | FieldUpdate:
     """Read the document that a program wrote, for the tracker of the run."""
     try:
         found = json.loads(path.read_bytes())

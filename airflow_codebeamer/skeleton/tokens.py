@@ -1,0 +1,97 @@
+"""Tokens: references as text, `user:2`, `item:10001`, or `key:SYS-1` for a new item.
+
+One form for everything that a field may point at, so that values can be
+compared, sorted and written down. `key:` stands for an item that has no number
+yet; it is settled once the item is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from airflow_codebeamer.ids import ItemId
+from airflow_codebeamer.models import Reference
+from airflow_codebeamer.skeleton.values import Pointer
+
+__all__ = [
+    "KINDS",
+    "Directory",
+    "item_token",
+    "key_of",
+    "key_token",
+    "reference_of",
+    "settle",
+    "token_of",
+]
+
+#: What the server calls each kind of thing that a field may point at.
+KINDS: Mapping[str, str] = {
+    "UserReference": "user",
+    "RoleReference": "role",
+    "UserGroupReference": "group",
+    "TrackerItemReference": "item",
+    "TrackerReference": "tracker",
+    "ProjectReference": "project",
+    "RepositoryReference": "repository",
+}
+_TYPES = {kind: type_name for type_name, kind in KINDS.items()}
+_KEY = "key:"
+
+
+class Directory(Protocol):
+    """Turns what a document points at into tokens."""
+
+    def find(self, pointer: Pointer) -> str:
+        """Return the token.
+
+        Raises:
+            ValueError: there is nobody and nothing of that name.
+        """
+        ...
+
+
+def token_of(entry: Any) -> str:
+    """Return the token of a reference as the server sent it."""
+    given = entry if isinstance(entry, Mapping) else vars(entry)
+    kind = str(given.get("type") or "")
+    return f"{KINDS.get(kind, kind)}:{given.get('id')}"
+
+
+def item_token(item_id: ItemId) -> str:
+    """Return the token of an item with a number."""
+    return f"item:{item_id}"
+
+
+def key_token(key: str) -> str:
+    """Return the token of an item that is to be created."""
+    return _KEY + key
+
+
+def key_of(token: object) -> str | None:
+    """Return the key if a token stands for an item without a number."""
+    if isinstance(token, str) and token.startswith(_KEY):
+        return token.removeprefix(_KEY)
+    return None
+
+
+def settle(value: Any, numbers: Mapping[str, ItemId]) -> Any:
+    """Return a value in which keys are replaced by the numbers that are known."""
+    if not isinstance(value, tuple):
+        return value
+    return (
+        tuple(sorted(_settled(token, numbers) for token in value))
+        if any(key_of(token) in numbers for token in value)
+        else value
+    )
+
+
+def reference_of(token: str) -> Reference:
+    """Return the reference as a request needs it."""
+    kind, _, number = token.partition(":")
+    return Reference(id=int(number), type=_TYPES.get(kind, kind))
+
+
+def _settled(token: Any, numbers: Mapping[str, ItemId]) -> Any:
+    key = key_of(token)
+    return item_token(numbers[key]) if key is not None and key in numbers else token
