@@ -145,7 +145,7 @@ def _late(
                 changes.append(change)
             else:
                 values[field_id] = value
-        made.append(replace(create, values=values) if changes else create)
+        made.append(replace(create, values=values))
         if changes:
             late.append(Update(create.key, create.key, tuple(changes)))
     return made, late

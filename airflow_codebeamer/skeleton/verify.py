@@ -28,7 +28,9 @@ def verify(wanted: Plan | Document, snapshot: Snapshot) -> list[str]:
     if isinstance(wanted, Plan):
         judged, kept = plan(_strict(wanted.document), snapshot), wanted.kept_fields
     else:
-        judged, kept = plan(wanted, snapshot), frozenset()
+        is_kept = wanted.policy.foreign_edit == "keep"
+        judged = plan(wanted if is_kept else _strict(wanted), snapshot)
+        kept = frozenset()
     shapes = snapshot.wishes.shapes
     findings += [f"{create.key} is missing" for create in judged.creates]
     for update in judged.updates:
