@@ -18,6 +18,7 @@ from airflow.sdk import BaseNotifier
 from airflow_codebeamer.clock import SystemClock
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.hooks import CodebeamerHook
+from airflow_codebeamer.hooks.metrics import Facts, tell
 from airflow_codebeamer.hooks.owner import list_owed, run_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class _Run:
     dag_id: str
     run_id: str
     map_index: int | None
-    seconds: float
+    is_in_task: bool
     tracker_id: int | str | None = None
 
     @classmethod
@@ -55,8 +56,13 @@ class _Run:
             return None
         whole_run = "reason" in context or "deadline" in context
         index = None if whole_run else getattr(context.get("ti"), "map_index", None)
-        seconds = _IN_TASK_SECONDS if "exception" in context else _ELSEWHERE_SECONDS
-        return cls(*found, index, seconds, tracker_id)
+        # Only in the process of the task itself is there an exception to show.
+        return cls(*found, index, "exception" in context, tracker_id)
+
+    @property
+    def seconds(self) -> float:
+        """How long a release may take there."""
+        return _IN_TASK_SECONDS if self.is_in_task else _ELSEWHERE_SECONDS
 
 
 class ReleaseLocksNotifier(BaseNotifier):
@@ -194,6 +200,11 @@ def _release_all(codebeamer: Codebeamer, run: _Run) -> None:
         # An error leaves the others to teardown and janitor, as time does.
         report = codebeamer.engine.release(
             lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+        )
+        tell(
+            Facts(counts={"lock.released_by_callback": int(report.released)}),
+            {"dag_id": run.dag_id},
+            in_task=run.is_in_task,
         )
         log.info(
             "Tracker %s of %s: %s",

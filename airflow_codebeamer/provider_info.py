@@ -130,6 +130,16 @@ _CONN_FIELDS = {
 }
 
 
+def _switch(description: str, default: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": default,
+    }
+
+
 def _seconds(description: str, default: str) -> dict[str, Any]:
     return {
         "description": description,
@@ -156,6 +166,17 @@ _CONFIG = {
             "example": "postgresql://user:password@db.example.com/locks",
             "default": "",
         },
+        "require_unlock": _switch(
+            "Whether a DAG is refused (an import error of its file) that has a "
+            "LockTrackerOperator and no UnlockTrackerOperator as teardown behind it.",
+            "False",
+        ),
+        "listener": _switch(
+            "Whether a listener tells metrics about our tasks and warns about locks "
+            "without teardown. Airflow refuses tasks with end_from_trigger=True as "
+            "soon as any listener is there: turn it off to use such tasks.",
+            "True",
+        ),
         "bridge_seconds": _seconds(
             "How long a lock is kept between two tasks of a run.", "1800"
         ),

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.hooks import CodebeamerHook
+from airflow_codebeamer.hooks.metrics import Facts
 from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.ids import TrackerId
 
@@ -53,9 +54,11 @@ class CodebeamerOperator(BaseOperator):
         super().__init__(**kwargs)
         self.codebeamer_conn_id = codebeamer_conn_id
         self.tracker_url = ""
+        self.facts = Facts()
 
     def execute(self, context: Context) -> Any:
         """Do what the class says, with the engines of the connection."""
+        self.facts = Facts()
         with airflow_verdict(), self.hook.codebeamer(say=self.log.info) as codebeamer:
             return self.work(context, codebeamer)
 

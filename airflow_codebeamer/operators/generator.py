@@ -177,6 +177,9 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         if held.lease is not None:
             # Whatever follows in the run was promised this, not the default.
             codebeamer.engine.renew(lock, lease=held.lease)
+        for name in ("created", "updated", "moved", "pruned"):
+            self.facts.counts[f"items.{name}"] = getattr(summary, name)
+        self.facts.counts["requests"] = summary.requests
         self.log.info("Tracker %s: %s.", tracker_id, _totals(summary))
         return summary.to_json()
 

@@ -154,6 +154,7 @@ class LockTrackerOperator(CodebeamerOperator):
             wait_for=patience,
             exclusive_role=self.exclusive_role or None,
         )
+        self.facts.counts["lock.taken"] = 1
         self.log.info("%s", _told(lock, _reduced(codebeamer, lock)))
         return handle_of(owner, [lock], self.lease)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -35,6 +37,7 @@ class RecoverLocksOperator(CodebeamerOperator):
             AirflowFailException: something needs a person.
         """
         found = codebeamer.recovery.recover()
+        self._count(codebeamer, found)
         for one in found:
             self.log.info("%s", _line(one))
         stuck = [_line(one) for one in found if one.needs_a_person]
@@ -43,6 +46,19 @@ class RecoverLocksOperator(CodebeamerOperator):
         if not found:
             self.log.info("Every lock is in order.")
         return [one.to_json() for one in found]
+
+    def _count(self, codebeamer: Codebeamer, found: Sequence[Recovered]) -> None:
+        """Note what was done, and how many locks there are now."""
+        states = Counter(
+            lock.state.value
+            for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
+        )
+        for state in ("granted", "locking", "held", "restoring"):
+            self.facts.gauges[f"locks.{state}"] = states[state]
+        self.facts.counts["lock.recovered"] = len(found)
+        self.facts.gauges["locks.need_a_person"] = sum(
+            one.needs_a_person for one in found
+        )
 
 
 def _line(one: Recovered) -> str:

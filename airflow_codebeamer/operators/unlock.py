@@ -11,6 +11,8 @@ from airflow_codebeamer.operators.codebeamer import CodebeamerOperator
 from airflow_codebeamer.operators.handle import Held, read_handle
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from airflow_codebeamer.locking import Lock, ReleaseReport
@@ -65,8 +67,10 @@ class UnlockTrackerOperator(CodebeamerOperator):
                 )
             except RestorePendingError as error:
                 pending.append(error)
+        now = codebeamer.clock.now()
         for report in reports:
             self._tell(report)
+            self._count(report, now, held)
         if pending:
             raise pending[0]
         unreleased = {report.tracker_id for report in reports if not report.released}
@@ -77,6 +81,18 @@ class UnlockTrackerOperator(CodebeamerOperator):
                     lock.tracker_id, [f"another release of {lock.owner.key} has it"]
                 )
         return {"owner": owner, "released": [report.to_json() for report in reports]}
+
+    def _count(
+        self, report: ReleaseReport, now: datetime, held: Sequence[Lock]
+    ) -> None:
+        if not report.released:
+            return
+        counts = self.facts.counts
+        counts["lock.released"] = counts.get("lock.released", 0) + 1
+        counts["lock.drift"] = counts.get("lock.drift", 0) + len(report.drift)
+        for lock in held:
+            if lock.tracker_id == report.tracker_id and lock.acquired_at:
+                self.facts.spans.append(("lock.held", now - lock.acquired_at))
 
     def _tell(self, report: ReleaseReport) -> None:
         if not report.released:

@@ -174,6 +174,9 @@ def test_lock_twice_and_generate_after_release(runs: Runs) -> None:
     first, second = ([one["lock"]["epoch"] for one in h["locks"]] for h in handles)
     assert first == second
     assert "the lock was taken again" in ended["log"]
+    warning = "No teardown gives back what the task {} of the DAG twice locks"
+    assert warning.format("lock") in ended["log"]
+    assert warning.format("again") in ended["log"]
     assert ended["xcoms"]["unlock_again"]["return_value"]["released"]
     assert runs.site.owners() == {}
     assert len(runs.keys()) == 4
