@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_codebeamer.wiring import Codebeamer
 
-__all__ = ["ReleaseLocksNotifier", "release_locks"]
+__all__ = ["ReleaseLocksNotifier", "answer_for", "release_locks"]
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,20 @@ def release_locks(context: Context) -> None:
     The notifier as a plain function: `on_failure_callback=release_locks`.
     """
     _release(_connections(context), context)
+
+
+def answer_for(dag: Any) -> None:
+    """Give a DAG `release_locks` as `on_failure_callback`, unless it releases already.
+
+    A run that times out, or loses a task instance, fails without any task.
+    """
+    given = dag.on_failure_callback or []
+    known = list(given) if isinstance(given, list | tuple) else [given]
+    if not any(
+        one is release_locks or isinstance(one, ReleaseLocksNotifier) for one in known
+    ):
+        dag.on_failure_callback = [*known, release_locks]
+        dag.has_on_failure_callback = True
 
 
 def _is_left_to_teardown(context: Mapping[str, Any]) -> bool:

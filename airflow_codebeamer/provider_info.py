@@ -47,7 +47,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "notifications": [f"{_PACKAGE}.notifications.ReleaseLocksNotifier"],
-        "extra-links": [f"{_PACKAGE}.operators.codebeamer.TrackerLink"],
+        "extra-links": [
+            f"{_PACKAGE}.operators.codebeamer.TrackerLink",
+            f"{_PACKAGE}.operators.codebeamer.HolderLink",
+        ],
         "plugins": [
             {
                 "name": "codebeamer",

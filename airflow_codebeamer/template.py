@@ -16,19 +16,20 @@ from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.hooks import CodebeamerHook
-from airflow_codebeamer.notifications import ReleaseLocksNotifier
+from airflow_codebeamer.notifications import ReleaseLocksNotifier, answer_for
 from airflow_codebeamer.operators import (
+    UNLOCK_RETRIES,
+    LeaseKeeper,
     LockTrackerOperator,
     ReserveTrackerOperator,
     RunGeneratorOperator,
     UnlockTrackerOperator,
     VerifyUnlockedOperator,
 )
+from airflow_codebeamer.operators.codebeamer import is_a
 
 __all__ = ["exclusive_tracker", "generator_dag"]
 
-#: Unlocking outlasts an API server or a Codebeamer that restarts.
-_UNLOCK_RETRIES = 8
 _VERIFY_RETRIES = 2
 
 
@@ -147,7 +148,7 @@ def generator_dag(
 
 @contextmanager
 def exclusive_tracker(
-    tracker_id: int | str,
+    tracker_id: Any,
     *,
     group_id: str = "exclusive_tracker",
     codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
@@ -162,20 +163,26 @@ def exclusive_tracker(
             first() >> second()
 
     The block becomes a task group with `reserve` and `lock` in front of its
-    first tasks, `unlock` and `verify` behind its last ones. Also give the DAG
-    `on_failure_callback=release_locks`: some failures reach no task.
+    first tasks, `unlock` and `verify` behind its last ones. The DAG gets
+    `release_locks` as `on_failure_callback`, unless it has it: some failures
+    reach no task. Each of your tasks begins only while the lock is good, renews
+    the lease from its own process while it runs, and is stopped when the lock is
+    lost. To fill several trackers, use it in a mapped task group, or several
+    times with a `group_id` each.
 
-    Not promised: that your tasks renew the lease. Make it longer than they
-    take, or let them be `RunGeneratorOperator`, which renews it. Nor that what
-    follows the group waits for the unlock: Airflow leaves teardowns out there.
+    Not promised: that anybody renews while a task is deferred or waits to be
+    rescheduled. Make the lease longer than that. Nor that what follows the group
+    waits for the unlock: Airflow leaves teardowns out there.
 
-    :param tracker_id: the tracker's number, or a template of it.
+    :param tracker_id: the tracker's number, a template of it, or what another
+        task returned.
     :param group_id: the id of the task group.
     :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
     :param exclusive_role: the role that keeps write access; the connection's
         extra if not given.
     :param reason: what for; shown to everybody who meets the lock.
-    :param lease: how long the lock is kept without being renewed.
+    :param lease: how long the lock is kept between two tasks, and while one is
+        deferred.
     :param wait_for: how long to wait for somebody else's lock; None does not.
     :return: a context manager that gives the lock task.
     """
@@ -197,6 +204,9 @@ def exclusive_tracker(
         frame = {reserve.task_id, lock.task_id, unlock.task_id, verify.task_id}
         tasks = [one for one in group.iter_tasks() if one.task_id not in frame]
         inside = {task.task_id for task in tasks}
+        answer_for(lock.get_dag())
+        for task in tasks:
+            _keep(task, lock)
         reserve >> lock
         for task in tasks:
             if not task.upstream_task_ids & inside:
@@ -208,10 +218,27 @@ def exclusive_tracker(
         unlock >> verify
 
 
+def _keep(task: Any, lock: LockTrackerOperator) -> None:
+    """Let a task work under the lock only; a generator of its nearest lock does so."""
+    if task.is_teardown:
+        return
+    is_nearest = not getattr(task, "is_framed", False)
+    if is_a(task, RunGeneratorOperator) and is_nearest:
+        task.is_framed = True
+        return
+    given = getattr(task, "partial_kwargs", None)
+    before = task._pre_execute_hook if given is None else given.get("pre_execute")
+    keeper = LeaseKeeper(lock.task_id, lock.codebeamer_conn_id, before)
+    if given is None:
+        task._pre_execute_hook = keeper
+    else:
+        given["pre_execute"] = keeper
+
+
 def _frame(
     notifier: ReleaseLocksNotifier,
     *,
-    tracker_id: int | str,
+    tracker_id: Any,
     reason: str,
     exclusive_role: str | None,
     lease: timedelta,
@@ -246,7 +273,7 @@ def _frame(
     unlock = UnlockTrackerOperator(
         task_id="unlock",
         lock=mine,
-        retries=_UNLOCK_RETRIES,
+        retries=UNLOCK_RETRIES,
         on_failure_callback=notifier,
     )
     verify = VerifyUnlockedOperator(

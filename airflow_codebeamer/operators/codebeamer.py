@@ -20,9 +20,17 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
 
+    from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.wiring import Codebeamer
 
-__all__ = ["CodebeamerOperator", "TrackerLink", "json_of", "one_tracker"]
+__all__ = [
+    "CodebeamerOperator",
+    "HolderLink",
+    "TrackerLink",
+    "is_a",
+    "json_of",
+    "one_tracker",
+]
 
 
 class TrackerLink(BaseOperatorLink):
@@ -35,6 +43,16 @@ class TrackerLink(BaseOperatorLink):
         return getattr(operator, "tracker_url", "")
 
 
+class HolderLink(BaseOperatorLink):
+    """A button on the task that opens the run which holds the lock, or held it."""
+
+    name = "Holder of the lock"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the run's address; empty when nobody, or no run, held it."""
+        return getattr(operator, "holder_url", "")
+
+
 class CodebeamerOperator(BaseOperator):
     """Open the connection, do the work, let each error say whether to retry.
 
@@ -42,7 +60,7 @@ class CodebeamerOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("codebeamer_conn_id",)
-    operator_extra_links = (TrackerLink(),)
+    operator_extra_links = (TrackerLink(), HolderLink())
     ui_color = "#dbeafe"
 
     def __init__(
@@ -54,6 +72,7 @@ class CodebeamerOperator(BaseOperator):
         super().__init__(**kwargs)
         self.codebeamer_conn_id = codebeamer_conn_id
         self.tracker_url = ""
+        self.holder_url = ""
         self.facts = Facts()
 
     def execute(self, context: Context) -> Any:
@@ -74,6 +93,34 @@ class CodebeamerOperator(BaseOperator):
     def heading_for(self, codebeamer: Codebeamer, tracker_id: TrackerId) -> None:
         """Note which tracker the task works on, for the button on its page."""
         self.tracker_url = f"{codebeamer.settings.server.base}/tracker/{tracker_id}"
+
+    def show_holder(self, context: Context, lock: Lock) -> None:
+        """Note who has the lock, since and until when, and why: a button, an XCom."""
+        self.holder_url = lock.owner.link
+        since, until = lock.acquired_at, lock.lease_until
+        holder = {
+            "tracker_id": int(lock.tracker_id),
+            "state": lock.state.value,
+            "owner": lock.owner.key,
+            "since": since.isoformat(timespec="seconds") if since else None,
+            "until": until.isoformat(timespec="seconds") if until else None,
+            "reason": lock.reason,
+            "link": lock.owner.link,
+        }
+        self.show(context, "holder", holder)
+
+    def show(self, context: Context, key: str, value: Any) -> None:
+        """Leave an XCom for people; what cannot be shown stops nobody's work."""
+        try:
+            context["ti"].xcom_push(key=key, value=value)
+        except Exception as error:
+            self.log.debug("XCom %s is not left: %s", key, error)
+
+
+def is_a(task: Any, kind: type) -> bool:
+    """Say whether a task is one of these, mapped or not."""
+    found = getattr(task, "operator_class", type(task))
+    return isinstance(found, type) and issubclass(found, kind)
 
 
 def one_tracker(value: Any) -> TrackerId:

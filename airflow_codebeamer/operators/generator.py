@@ -21,6 +21,7 @@ from airflow_codebeamer.errors import (
 from airflow_codebeamer.hooks.owner import owner_key, owner_of
 from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
+    is_a,
     json_of,
     one_tracker,
 )
@@ -167,6 +168,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         tracker_id = one_tracker(self.tracker_id or sorted(held.tracker_ids))
         self.heading_for(codebeamer, tracker_id)
         lock = self._lock(context, codebeamer, tracker_id, held)
+        self.show_holder(context, lock)
         runner = codebeamer.runner_with(self._progress, self._stop)
         try:
             summary = runner.apply(
@@ -239,7 +241,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
             above = {one.task_id: one for task in level for one in task.upstream_list}
             level = [above[name] for name in sorted(above) if name not in seen]
             seen |= set(above)
-            for other in filter(_is_lock_task, level):
+            for other in (one for one in level if is_a(one, LockTrackerOperator)):
                 for index in (ti.map_index, -1):
                     found = ti.xcom_pull(task_ids=other.task_id, map_indexes=index)
                     if found:
@@ -301,12 +303,6 @@ class _StopWord(threading.Event):
     def is_set(self) -> bool:
         """Whether it was given."""
         return super().is_set() or os.getppid() != self._supervisor
-
-
-def _is_lock_task(task: Any) -> bool:
-    """Say whether a task is a lock task, mapped or not."""
-    kind = getattr(task, "operator_class", type(task))
-    return isinstance(kind, type) and issubclass(kind, LockTrackerOperator)
 
 
 def _totals(summary: RunSummary) -> str:

@@ -19,10 +19,12 @@ from airflow_codebeamer.hooks.owner import owner_of
 from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
 from airflow_codebeamer.operators.handle import handle_of
+from airflow_codebeamer.operators.teardown import Released
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_codebeamer.ids import TrackerId
     from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.triggers import LockEvent
     from airflow_codebeamer.wiring import Codebeamer
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["LockTrackerOperator"]
 
 
-class LockTrackerOperator(CodebeamerOperator):
+class LockTrackerOperator(Released, CodebeamerOperator):
     """Take the exclusive lock of a tracker: everybody else may only read.
 
     The owner is the run, so a second try gets the lock it already holds. Put an
@@ -146,17 +148,30 @@ class LockTrackerOperator(CodebeamerOperator):
         tracker_id = one_tracker(self.tracker_id)
         self.heading_for(codebeamer, tracker_id)
         owner = owner_of(context)
-        lock = codebeamer.engine.acquire(
-            tracker_id,
-            owner=owner,
-            reason=self.reason,
-            lease=self.lease,
-            wait_for=patience,
-            exclusive_role=self.exclusive_role or None,
-        )
+        try:
+            lock = codebeamer.engine.acquire(
+                tracker_id,
+                owner=owner,
+                reason=self.reason,
+                lease=self.lease,
+                wait_for=patience,
+                exclusive_role=self.exclusive_role or None,
+            )
+        except LockHeldError:
+            self._show_other(context, codebeamer, tracker_id)
+            raise
+        self.show_holder(context, lock)
         self.facts.counts["lock.taken"] = 1
         self.log.info("%s", _told(lock, _reduced(codebeamer, lock)))
         return handle_of(owner, [lock], self.lease)
+
+    def _show_other(
+        self, context: Context, codebeamer: Codebeamer, tracker_id: TrackerId
+    ) -> None:
+        with suppress(DatabaseError):
+            server = codebeamer.settings.server.base
+            if (other := codebeamer.status.find(server, tracker_id)) is not None:
+                self.show_holder(context, other)
 
 
 def _told(lock: Lock, reduced: Sequence[str] | None) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.sdk import XComArg
 
+from airflow_codebeamer.operators.codebeamer import is_a
 from airflow_codebeamer.operators.lock import LockTrackerOperator
 from airflow_codebeamer.operators.reserve import ReserveTrackerOperator
 from airflow_codebeamer.operators.unlock import UnlockTrackerOperator
@@ -33,11 +34,11 @@ class Unreleased:
 
 def find_unreleased(dag: Any) -> list[Unreleased]:
     """Return the locks of a DAG that have no unlock behind them as teardown."""
-    locks = [task for task in dag.tasks if _is_a(task, LockTrackerOperator)]
+    locks = [task for task in dag.tasks if is_a(task, LockTrackerOperator)]
     unlocks = [
         task
         for task in dag.tasks
-        if task.is_teardown and _is_a(task, UnlockTrackerOperator)
+        if task.is_teardown and is_a(task, UnlockTrackerOperator)
     ]
     return [
         Unreleased(dag.dag_id, lock.task_id)
@@ -46,14 +47,11 @@ def find_unreleased(dag: Any) -> list[Unreleased]:
     ]
 
 
-def _is_a(task: Any, kind: type) -> bool:
-    """Say whether a task is one of these, mapped or not."""
-    found = getattr(task, "operator_class", type(task))
-    return isinstance(found, type) and issubclass(found, kind)
-
-
 def _covers(unlock: Any, lock: Any) -> bool:
     if unlock.task_id not in lock.get_flat_relative_ids(upstream=False):
+        return False
+    only = _values(unlock, "tracker_id")
+    if only and str(only[0]) not in map(str, _values(lock, "tracker_id")):
         return False
     named = list(_named(unlock))
     return not named or any(_is_of(one, lock) for one in named)
@@ -71,12 +69,12 @@ def _is_of(named: Any, lock: Any) -> bool:
     if named.task_id == lock.task_id:
         return True
     trackers = [str(one) for one in _values(lock, "tracker_id")]
-    return _is_a(named, ReserveTrackerOperator) and any(
+    return is_a(named, ReserveTrackerOperator) and any(
         str(one) in trackers for one in _values(named, "tracker_id")
     )
 
 
-def _values(task: Any, name: str) -> Iterable[Any]:
+def _values(task: Any, name: str) -> list[Any]:
     """Return what a task was given for a parameter, in whichever way."""
     given = getattr(task, name, None)
     if given is None:

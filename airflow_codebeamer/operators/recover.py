@@ -27,7 +27,8 @@ class RecoverLocksOperator(CodebeamerOperator):
     alive are left alone. Fails when something needs a person.
 
     :return: for each lock that was not in order what it was, what was done
-        (`action`), and the report of its release.
+        (`action`), and the report of its release; as XCom `recovered` when the
+        task fails.
     """
 
     def work(self, context: Context, codebeamer: Codebeamer) -> list[dict[str, Any]]:
@@ -42,6 +43,8 @@ class RecoverLocksOperator(CodebeamerOperator):
             self.log.info("%s", _line(one))
         stuck = [_line(one) for one in found if one.needs_a_person]
         if stuck:
+            # A task that fails returns nothing.
+            self.show(context, "recovered", [one.to_json() for one in found])
             raise AirflowFailException("A person is needed: " + "; ".join(stuck))
         if not found:
             self.log.info("Every lock is in order.")

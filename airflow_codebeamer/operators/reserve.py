@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_codebeamer.hooks.owner import owner_of
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
 from airflow_codebeamer.operators.handle import handle_of
+from airflow_codebeamer.operators.teardown import Released
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ReserveTrackerOperator"]
 
 
-class ReserveTrackerOperator(CodebeamerOperator):
+class ReserveTrackerOperator(Released, CodebeamerOperator):
     """Enter the run into the lock store, without touching the server.
 
     As setup of the teardown that unlocks, it makes Airflow owe the release even

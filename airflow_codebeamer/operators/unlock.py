@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.errors import RestorePendingError
 from airflow_codebeamer.hooks.owner import list_owed, owner_of
-from airflow_codebeamer.operators.codebeamer import CodebeamerOperator
+from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
 from airflow_codebeamer.operators.handle import Held, read_handle
 
 if TYPE_CHECKING:
@@ -30,20 +30,30 @@ class UnlockTrackerOperator(CodebeamerOperator):
     to be a teardown: `unlock.as_teardown(setups=reserve)`.
 
     :param lock: the handle of the lock task; without it, whatever this run holds.
+    :param tracker_id: release this tracker only, of what that is.
     :return: `owner`, and in `released` a report for each tracker: `restored` are
         roles that were put back, `drift` is what others changed in permissions
         meanwhile, `floors` what the server had not taken away, `undone` and
         `not_undone` tell of runs that had not ended.
     """
 
-    template_fields: Sequence[str] = ("lock", "codebeamer_conn_id")
+    template_fields: Sequence[str] = (
+        "lock",
+        "tracker_id",
+        "codebeamer_conn_id",
+    )
     template_fields_renderers = {"lock": "json"}  # noqa: RUF012
 
     def __init__(
-        self, *, lock: Mapping[str, Any] | str | None = None, **kwargs: Any
+        self,
+        *,
+        lock: Mapping[str, Any] | str | None = None,
+        tracker_id: int | str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.lock = lock
+        self.tracker_id = tracker_id
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Release; return what was restored and what was found on the way.
@@ -55,12 +65,16 @@ class UnlockTrackerOperator(CodebeamerOperator):
         given = read_handle(self.lock) if self.lock else None
         owner = given.owner if given else owner_of(context).key
         held = _meant(codebeamer, given, context)
+        if self.tracker_id is not None:
+            only = one_tracker(self.tracker_id)
+            held = [lock for lock in held if lock.tracker_id == only]
         if not held:
             self.log.info("%s holds nothing: it was released before.", owner)
         reports: list[ReleaseReport] = []
         pending: list[RestorePendingError] = []
         for lock in held:
             self.heading_for(codebeamer, lock.tracker_id)
+            self.show_holder(context, lock)
             try:
                 reports.append(
                     codebeamer.engine.release(lock.tracker_id, owner_key=lock.owner.key)

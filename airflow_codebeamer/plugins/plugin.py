@@ -7,7 +7,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.configuration import conf
 
-from airflow_codebeamer.operators import TrackerLink
+from airflow_codebeamer.operators import HolderLink, TrackerLink
 from airflow_codebeamer.plugins import listener
 
 _SWITCH = ("codebeamer", "listener")
@@ -24,5 +24,5 @@ class CodebeamerPlugin(AirflowPlugin):
     """Registers what our tasks show beside themselves, and what counts them."""
 
     name = "codebeamer"
-    operator_extra_links = [TrackerLink()]  # noqa: RUF012
+    operator_extra_links = [TrackerLink(), HolderLink()]  # noqa: RUF012
     listeners = _listeners()

@@ -10,6 +10,7 @@ import atexit
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -116,15 +117,27 @@ class Driver:
 
 
 @pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the DAGs of the page about own tasks, as they stand."""
+    folder = tmp_path_factory.mktemp("examples")
+    page = (REPOSITORY / "docs" / "howto" / "own-tasks.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    for number, block in enumerate(blocks):
+        (folder / f"own_tasks_{number}.py").write_text(block)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def driver(
-    migrated_home: Path, tmp_path_factory: pytest.TempPathFactory
+    migrated_home: Path, examples: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Driver]:
     """Yield a driver with our DAGs and the tests' DAGs in its folder."""
     home = tmp_path_factory.mktemp("airflow")
     shutil.copy(migrated_home / "airflow.db", home / "airflow.db")
     folder = home / "dags"
     folder.mkdir()
-    for source in (*(REPOSITORY / "dags").glob("*.py"), *programs()):
+    ours = (REPOSITORY / "dags").glob("*.py")
+    for source in (*ours, *programs(), *examples.glob("*.py")):
         shutil.copy(source, folder)
     driver = Driver(home)
     yield driver

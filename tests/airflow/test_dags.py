@@ -77,3 +77,13 @@ def test_schedule_variable(driver: Any) -> None:
     found = driver.ask("bag", folder=folder, env=schedule | tracker)
     assert found["errors"] == {}
     assert found["dags"]["codebeamer_generator"]["schedule"] == "0 4 * * *"
+
+
+def test_files_parse_while_store_and_server_are_away(driver: Any) -> None:
+    away = {
+        "AIRFLOW_CONN_CODEBEAMER_DEFAULT": "codebeamer://127.0.0.1:1/cb",
+        "AIRFLOW__CODEBEAMER__LOCK_STORE": "postgresql://nobody@127.0.0.1:1/locks",
+    }
+    found = driver.ask("bag", folder=str(REPOSITORY / "dags"), env=away)
+    assert found["errors"] == {}
+    assert len(found["dags"]) == 2

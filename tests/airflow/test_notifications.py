@@ -17,7 +17,11 @@ from airflow_codebeamer.emulator import DEMO_TRACKER_ID
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking import Owner
-from airflow_codebeamer.notifications import ReleaseLocksNotifier, release_locks
+from airflow_codebeamer.notifications import (
+    ReleaseLocksNotifier,
+    _Run,
+    release_locks,
+)
 from airflow_codebeamer.operators import UnlockTrackerOperator
 from airflow_codebeamer.template import generator_dag
 from airflow_codebeamer.wiring import Codebeamer
@@ -132,18 +136,71 @@ def test_one_tracker_of_a_run_that_has_several(
     assert held.owners() == {TRACKER: "fill/manual/1"}
 
 
-def test_never_raises_and_says_who_goes_on(
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_what_does_not_fit_is_handed_over(
+    held: Any, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """In each place: it comes back while the server still has not answered."""
+    held.server.add_fault({"kind": "delay", "seconds": 4, "times": 1})
+    ReleaseLocksNotifier(limit=timedelta(seconds=0.3))(dict(CONTEXTS[name]))
+    assert held.owners() == {TRACKER: "fill/manual/1"}, "it waited for the server"
+    assert "are not all back after" in caplog.text
+    assert "teardown or janitor go on with them" in caplog.text
+    held.server.clear_faults()
+    # Where the process lives on, the thread ends what it began; else they do.
+    until = time.monotonic() + 30
+    while held.owners():
+        assert time.monotonic() < until, "nobody goes on with it"
+        time.sleep(0.1)
+
+
+def test_each_place_has_its_time() -> None:
+    """20 s in the process of a task, 50 s in all in a DAG processor, some to spare."""
+    places = {name: _Run.of(context) for name, context in CONTEXTS.items()}
+    seconds = {name: run.seconds for name, run in places.items() if run}
+    assert seconds.pop("task") < 20
+    assert len(seconds) == len(CONTEXTS) - 1
+    assert all(25 < one < 50 for one in seconds.values())
+
+
+def test_no_xcom_is_pushed_where_it_would_hang(held: Any) -> None:
+    """In a DAG processor `xcom_push` hangs until the processor is killed."""
+
+    class Hanging(SimpleNamespace):
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"the callback reaches for ti.{name}")
+
+    ti = Hanging(dag_id="fill", run_id="manual/1", map_index=-1)
+    ReleaseLocksNotifier()({"ti": ti, "reason": "task_failure"})
+    assert held.owners() == {}
+
+
+def test_templates_of_the_task_are_not_needed(held: Any) -> None:
+    """Callbacks in the DAG processor see the task as it stands in the file."""
+    raw = SimpleNamespace(
+        tracker_id="{{ params.tracker_id }}", lock="{{ ti.xcom_pull('lock') }}"
+    )
+    ReleaseLocksNotifier()({"ti": TASK, "task": raw})
+    assert held.owners() == {}
+
+
+def test_its_own_templates_are_rendered_there(held: Any) -> None:
+    notifier = ReleaseLocksNotifier(tracker_id="{{ params.tracker_id }}")
+    context = {**CONTEXTS["dag"], "params": {"tracker_id": TRACKER}}
+    notifier(context)
+    assert held.owners() == {}
+
+
+def test_never_raises(
     held: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    held.server.add_fault({"kind": "delay", "seconds": 3})
-    began = time.monotonic()
-    ReleaseLocksNotifier(limit=timedelta(seconds=0.5))(dict(CONTEXTS["task"]))
-    assert time.monotonic() - began < 2
-    assert "not all back after" in caplog.text
-    held.server.clear_faults()
     release_locks({})
     assert "No run in the callback's context" in caplog.text
+    away = "postgresql://nobody@127.0.0.1:1/locks?connect_timeout=1"
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__LOCK_STORE", away)
+    release_locks(dict(CONTEXTS["task"]))
+    assert "are left to teardown and janitor" in caplog.text
     monkeypatch.delenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT")
     release_locks(dict(CONTEXTS["task"]))
     assert "create it, of the type Codebeamer" in caplog.text

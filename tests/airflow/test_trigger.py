@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from airflow_codebeamer.emulator import DEMO_TRACKER_ID
 from airflow_codebeamer.errors import LockError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Owner
+from airflow_codebeamer.operators import LockTrackerOperator
 from airflow_codebeamer.triggers import LockEvent, TrackerLockTrigger, lock_event
 from airflow_codebeamer.wiring import Codebeamer
 
@@ -148,3 +150,80 @@ async def _gaps(waiting: TrackerLockTrigger) -> list[float]:
 def test_event_that_nobody_can_read_is_a_failure(payload: Any) -> None:
     with pytest.raises(LockError, match="same version"):
         lock_event(payload)
+
+
+def record(codebeamer: Codebeamer) -> Any:
+    found = codebeamer.status.find(codebeamer.settings.server.base, TRACKER)
+    assert found is not None
+    return found
+
+
+def test_triggerer_that_dies_leaves_everything_as_it_was(
+    here: Any, elsewhere: Codebeamer
+) -> None:
+    """Killed, stopped, or its task cleared or marked: Airflow cancels the trigger."""
+    elsewhere.engine.acquire(TRACKER, owner=ALICE)
+    before = record(elsewhere)
+    here.server.clear_calls()
+    waiting = trigger(deadline=in_seconds(60))
+
+    async def die() -> None:
+        task = asyncio.ensure_future(_run(waiting))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await waiting.cleanup()
+
+    asyncio.run(die())
+    assert record(elsewhere) == before, "a waiting task renews or changes a lock"
+    assert here.server.calls() == []
+    elsewhere.engine.release(TRACKER, owner_key=ALICE.key)
+    again = TrackerLockTrigger(**waiting.serialize()[1])
+    assert again.deadline == waiting.deadline
+    assert run(again).status == "reached"
+
+
+def test_two_triggerers_with_one_trigger(here: Any, elsewhere: Codebeamer) -> None:
+    """Both see it free; both resumptions of the task get one and the same lock."""
+    elsewhere.engine.acquire(TRACKER, owner=ALICE)
+
+    async def both() -> list[LockEvent]:
+        first, second = (
+            trigger(deadline=in_seconds(30)),
+            trigger(deadline=in_seconds(30)),
+        )
+        waiting = asyncio.gather(_run(first), _run(second))
+        await asyncio.sleep(0.3)
+        release = asyncio.to_thread(
+            elsewhere.engine.release, TRACKER, owner_key=ALICE.key
+        )
+        await release
+        return list(await waiting)
+
+    events = asyncio.run(both())
+    assert [event.status for event in events] == ["reached", "reached"]
+    context: Any = {
+        "ti": SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)
+    }
+    epochs = []
+    for event in events:
+        lock = LockTrackerOperator(
+            task_id="lock",
+            tracker_id=TRACKER,
+            deferrable=True,
+            wait_for=timedelta(seconds=30),
+        )
+        handle = lock.execute_complete(context, event.payload())
+        epochs.append(handle["locks"][0]["lock"]["epoch"])
+    assert epochs[0] == epochs[1]
+    assert here.owners() == {TRACKER: "fill/manual/1"}
+
+
+def test_slow_server_is_nothing_to_a_trigger(here: Any, elsewhere: Codebeamer) -> None:
+    """It asks the store only; meanwhile another coroutine makes its progress."""
+    elsewhere.engine.acquire(TRACKER, owner=ALICE)
+    here.server.add_fault({"kind": "delay", "seconds": 30})
+    gaps = asyncio.run(_gaps(trigger(deadline=in_seconds(1))))
+    here.server.clear_faults()
+    assert len(gaps) > 10

@@ -55,7 +55,7 @@ def bag(folder: str) -> dict[str, Any]:
         "dags": {
             dag.dag_id: {
                 "tasks": {task.task_id: facts(task) for task in dag.tasks},
-                "callbacks": len(dag.on_failure_callback or ()),
+                "callbacks": len(listed(dag.on_failure_callback)),
                 "deadlines": len(dag.deadline or ()),
                 "params": list(dag.params),
                 "owner": dag.owner,
@@ -64,6 +64,13 @@ def bag(folder: str) -> dict[str, Any]:
             for dag in found.dags.values()
         },
     }
+
+
+def listed(found: Any) -> list[Any]:
+    """Return what may be nothing, one thing or several, as a list."""
+    if found is None:
+        return []
+    return list(found) if isinstance(found, list | tuple) else [found]
 
 
 def facts(task: Any) -> dict[str, Any]:

@@ -126,3 +126,12 @@ with DAG(
             poke_interval=0.2,
             timeout=20,
         )
+
+with DAG("mapped_inside", schedule=None, default_args=QUICK):
+
+    @task
+    def part(number: int) -> int:
+        return number
+
+    with exclusive_tracker(2001, wait_for=None):
+        part.expand(number=[1, 2])

@@ -1,0 +1,144 @@
+"""Tasks of others under the lock: begun with it, kept by them, stopped without it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_codebeamer.emulator import DEMO_TRACKER_ID
+from airflow_codebeamer.errors import DatabaseError
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking import Owner
+from airflow_codebeamer.operators import LeaseKeeper, LockTrackerOperator
+from airflow_codebeamer.wiring import Codebeamer
+
+TRACKER = TrackerId(DEMO_TRACKER_ID)
+RUN = "fill/manual/1"
+LEASE = timedelta(minutes=10)
+
+
+class Work:
+    """A task as Airflow runs it, and what it was told."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self.killed = threading.Event()
+        self.ti = SimpleNamespace(
+            dag_id="fill",
+            run_id="manual/1",
+            map_index=3,
+            state=None,
+            xcom_pull=self.pull,
+        )
+        self.context: Any = {"ti": self.ti, "task": self}
+
+    def pull(self, task_ids: str, map_indexes: int) -> Any:
+        return self.handle if (task_ids, map_indexes) == ("lock", -1) else None
+
+    def on_kill(self) -> None:
+        self.killed.set()
+
+    def end(self) -> None:
+        self.ti.state = "success"
+        until(lambda: not keepers())
+
+
+def keepers() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "lock-keeper"]
+
+
+def until(is_so: Callable[[], Any]) -> None:
+    end = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < end, "it does not come to pass"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def work(here: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__BEAT_SECONDS", "0.1")
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__POLL_SECONDS", "0.1")
+    ti = SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)
+    lock = LockTrackerOperator(task_id="lock", tracker_id=TRACKER, lease=LEASE)
+    task = Work(lock.execute({"ti": ti}))
+    yield task
+    task.end()
+
+
+def keep(work: Work, **arguments: Any) -> None:
+    LeaseKeeper("lock", "codebeamer_default", **arguments)(work.context)
+
+
+def lease_of(elsewhere: Codebeamer) -> datetime:
+    found = elsewhere.status.find(elsewhere.settings.server.base, TRACKER)
+    assert found is not None
+    assert found.lease_until is not None
+    return found.lease_until
+
+
+def test_the_whole_lease_is_renewed_while_the_task_lives(
+    work: Work, elsewhere: Codebeamer
+) -> None:
+    first = lease_of(elsewhere)
+    seen: list[Any] = []
+    keep(work, before=seen.append)
+    assert seen == [work.context]
+    until(lambda: lease_of(elsewhere) > first + timedelta(seconds=0.5))
+    work.end()
+    last = lease_of(elsewhere)
+    time.sleep(0.5)
+    assert lease_of(elsewhere) == last, "somebody renews for a task that has ended"
+
+
+def test_a_task_does_not_begin_without_the_lock(
+    work: Work, elsewhere: Codebeamer
+) -> None:
+    elsewhere.engine.release(TRACKER, owner_key=RUN)
+    with pytest.raises(AirflowFailException, match="its holder is nobody now"):
+        keep(work)
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    with pytest.raises(AirflowFailException, match="its holder is alice now"):
+        keep(work)
+    work.handle = None
+    with pytest.raises(AirflowFailException, match="left no handle in this run"):
+        keep(work)
+    assert not keepers()
+
+
+def test_a_task_that_loses_the_lock_is_stopped(
+    work: Work, elsewhere: Codebeamer
+) -> None:
+    keep(work)
+    # The word comes to the main thread, whatever it is at: here, to `until`.
+    release = threading.Thread(
+        target=elsewhere.engine.release, args=(TRACKER,), kwargs={"owner_key": RUN}
+    )
+    release.start()
+    with pytest.raises(AirflowFailException, match="The lock of tracker 2001 was lost"):
+        until(lambda: False)
+    release.join()
+    assert work.killed.is_set()
+
+
+def test_a_task_that_has_ended_is_left_alone(work: Work, elsewhere: Codebeamer) -> None:
+    keep(work)
+    work.end()
+    elsewhere.engine.release(TRACKER, owner_key=RUN)
+    time.sleep(0.4)
+    assert not work.killed.is_set()
+
+
+def test_a_store_that_is_away_is_worth_a_retry(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/locks?connect_timeout=1"
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__LOCK_STORE", away)
+    with pytest.raises(DatabaseError):
+        keep(work)
