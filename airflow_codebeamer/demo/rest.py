@@ -198,6 +198,12 @@ class AirflowRest:
             return None
         return self._get(f"{path}/xcomEntries/{key}", deserialize="true")["value"]
 
+    def find_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
+        """Return the buttons of a task: name to address."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        found: dict[str, str] = self._get(path)["extra_links"]
+        return found
+
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
         """Return a task's log, a line for each event."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"

@@ -22,10 +22,14 @@ ROOMS = {"hooks", "operators", "sensors", "triggers"}
 PARTS = {
     "hooks.connection",
     "hooks.examination",
+    "hooks.metrics",
     "hooks.owner",
     "hooks.verdict",
     "operators.codebeamer",
     "operators.handle",
+    "operators.keeper",
+    "operators.owed",
+    "operators.teardown",
     "triggers.events",
 }
 

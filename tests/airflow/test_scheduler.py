@@ -9,14 +9,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from airflow_codebeamer.demo import DagRun, Stage
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking import Owner
+from airflow_codebeamer.settings import ServerSettings, Settings, StoreSettings
+from airflow_codebeamer.wiring import connect
 
 pytestmark = [
     pytest.mark.airflow,
@@ -53,7 +60,14 @@ def breaking(context, prefix="b:"):
 DAGS = """
 from __future__ import annotations
 
+from airflow.sdk import DAG
+from airflow_codebeamer.operators import LockTrackerOperator, UnlockTrackerOperator
 from airflow_codebeamer.template import generator_dag
+
+with DAG("careless", schedule=None, params={"tracker_id": 0}):
+    LockTrackerOperator(
+        task_id="lock", tracker_id="{{ params.tracker_id }}", reason="by hand"
+    ) >> UnlockTrackerOperator(task_id="unlock")
 
 patient = generator_dag("patient", generator="sched_generators:numbered", retries=0)
 impatient = generator_dag(
@@ -62,9 +76,52 @@ impatient = generator_dag(
 """
 
 
+class Metrics:
+    """A StatsD server: keeps the name of whatever it is sent."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(0.2)
+        self._seen: set[str] = set()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return what an Airflow needs to know to send them here."""
+        return {
+            "AIRFLOW__METRICS__STATSD_ON": "True",
+            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+            "AIRFLOW__METRICS__STATSD_PORT": str(self._socket.getsockname()[1]),
+            # The socket's buffer is small and Airflow sends a lot.
+            "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "codebeamer",
+        }
+
+    def wait_for(self, *names: str) -> None:
+        """Wait until each name came at least once."""
+        until = time.monotonic() + 20
+        while wanting := set(names) - self._seen:
+            assert time.monotonic() < until, f"{wanting} not in {self._seen}"
+            with suppress(TimeoutError):
+                line = self._socket.recv(4096).decode()
+                self._seen.add(line.partition(":")[0])
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture(scope="module")
+def metrics() -> Iterator[Metrics]:
+    opened = Metrics()
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="module")
 def stage(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: Any, canary: Any
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: Any,
+    canary: Any,
+    metrics: Metrics,
 ) -> Iterator[Stage]:
     # The server of the root fixture runs, so the account of PostgreSQL exists.
     folder = tmp_path_factory.mktemp("scheduler")
@@ -79,9 +136,10 @@ def stage(
             "PYTHONPATH": str(folder),
             "AIRFLOW__CODEBEAMER__POLL_SECONDS": "1",
             "AIRFLOW__CODEBEAMER__LOCK_DELAY_SECONDS": "2",
+            **metrics.variables,
         },
     ) as made:
-        for dag_id in (TEMPLATE, "patient", "impatient"):
+        for dag_id in (TEMPLATE, "patient", "impatient", "careless"):
             made.airflow.wait_for_dag(dag_id)
             made.airflow.rest.unpause(dag_id)
         yield made
@@ -105,6 +163,24 @@ def everything_as_before(stage: Stage) -> Iterator[None]:
     assert stage.find_lock() is None
 
 
+def settings_of(stage: Stage) -> Settings:
+    """Return what somebody who is no Airflow needs to lock the tracker."""
+    given = stage.connection()
+    return Settings(
+        server=ServerSettings(
+            url=stage.emulator.url,
+            login=given["login"],
+            token=SecretStr(given["extra"]["token"]),
+            exclusive_role=given["extra"]["exclusive_role"],
+            requests_per_second=None,
+            requests_per_minute=None,
+        ),
+        store=StoreSettings(
+            url=SecretStr(stage.airflow.environment["AIRFLOW__CODEBEAMER__LOCK_STORE"])
+        ),
+    )
+
+
 def trigger(stage: Stage, dag_id: str, generator: str, **arguments: Any) -> str:
     return stage.airflow.rest.trigger(
         dag_id,
@@ -126,6 +202,13 @@ def wait_for_items(stage: Stage, prefix: str, count: int) -> None:
     while len(items_of(stage, prefix)) < count:
         assert time.monotonic() < until, "the generator writes nothing"
         time.sleep(0.05)
+
+
+def wait_for_state(stage: Stage, run_id: str, task_id: str, state: str) -> None:
+    until = time.monotonic() + 60
+    while stage.airflow.rest.get_run("patient", run_id).tasks[task_id] != state:
+        assert time.monotonic() < until, f"{task_id} does not become {state}"
+        time.sleep(0.2)
 
 
 def wait_for_teardown(stage: Stage, run_id: str) -> None:
@@ -157,7 +240,7 @@ def slow_down(stage: Stage, seconds: float) -> None:
     )
 
 
-def test_the_template_fills_a_tracker(stage: Stage) -> None:
+def test_the_template_fills_a_tracker(stage: Stage, metrics: Metrics) -> None:
     run_id = trigger(stage, TEMPLATE, "numbered", prefix="template:")
     run = wait(stage, TEMPLATE, run_id)
 
@@ -175,6 +258,54 @@ def test_the_template_fills_a_tracker(stage: Stage) -> None:
     handle = stage.airflow.rest.find_xcom(TEMPLATE, run_id, "lock")
     assert handle["locks"][0]["state"] == "held"
     assert handle["owner"] == f"{TEMPLATE}/{run_id}"
+    for task_id in ("lock", "generate", "unlock"):
+        holder = stage.airflow.rest.find_xcom(TEMPLATE, run_id, task_id, "holder")
+        assert holder["owner"] == handle["owner"]
+        assert holder["reason"] == "a test of the scheduler"
+        assert holder["since"] < holder["until"]
+        links = stage.airflow.rest.find_links(TEMPLATE, run_id, task_id)
+        assert links["Codebeamer tracker"].endswith(f"/tracker/{stage.tracker_id}")
+        assert links["Holder of the lock"] == holder["link"]
+    metrics.wait_for(
+        "airflow.codebeamer.task.lock.success",
+        "airflow.codebeamer.lock.taken",
+        "airflow.codebeamer.items.created",
+        "airflow.codebeamer.lock.released",
+        "airflow.codebeamer.lock.held",
+    )
+
+
+def test_a_lock_without_teardown_is_warned_of_in_its_log(stage: Stage) -> None:
+    run_id = stage.airflow.rest.trigger("careless", {"tracker_id": stage.tracker_id})
+    assert wait(stage, "careless", run_id).state == "success"
+    log = stage.airflow.rest.task_log("careless", run_id, "lock")
+    assert "No teardown gives back what the task lock of the DAG careless" in log
+
+
+def test_a_run_marked_failed_while_it_waits_is_failed(stage: Stage) -> None:
+    """All that Airflow still runs of it goes well, but it did not do its work."""
+    conf = {
+        "tracker_id": stage.tracker_id,
+        "generator": "sched_generators:numbered",
+        "arguments": {"prefix": "never:"},
+    }
+    with connect(settings_of(stage)) as elsewhere:
+        tracker = TrackerId(stage.tracker_id)
+        elsewhere.engine.acquire(tracker, owner=Owner.here("alice"))
+        try:
+            run_id = stage.airflow.rest.trigger("patient", conf)
+            wait_for_state(stage, run_id, "lock", "running")
+            stage.airflow.rest.mark_run("patient", run_id, "failed")
+            wait_for_teardown(stage, run_id)
+        finally:
+            elsewhere.engine.release(tracker, owner_key="alice")
+    run = wait(stage, "patient", run_id)
+    assert run.state == "failed"
+    assert run.tasks["lock"] == run.tasks["verify"] == "failed"
+    assert run.tasks["unlock"] == "success"
+    log = stage.airflow.rest.task_log("patient", run_id, "verify")
+    assert "The run did not do its work: lock did not take its lock" in log
+    assert items_of(stage, "never:") == []
 
 
 def test_a_generator_that_is_killed_leaves_nothing(stage: Stage) -> None:
