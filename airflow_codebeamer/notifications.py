@@ -22,7 +22,7 @@ from airflow_codebeamer.hooks.metrics import Facts, tell
 from airflow_codebeamer.hooks.owner import list_owed, run_of
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_codebeamer.wiring import Codebeamer
 
@@ -85,12 +85,12 @@ class ReleaseLocksNotifier(BaseNotifier):
         codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
         limit: timedelta | None = None,
         context: Context | None = None,
-        tracker_id: int | str | None = None,
+        tracker_id: int | str | XComArg | None = None,
     ) -> None:
         super().__init__(context=context)
         self.codebeamer_conn_id = codebeamer_conn_id
         self.limit = limit
-        self.tracker_id = tracker_id
+        self.tracker_id: Any = tracker_id
 
     def notify(self, context: Context) -> None:
         """Release what the run of this context holds; log one line about it."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, TaskGroup
+from airflow.sdk import DAG, Param, TaskGroup, XComArg
 from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]
     AsyncCallback,
     DeadlineAlert,
@@ -148,7 +148,7 @@ def generator_dag(
 
 @contextmanager
 def exclusive_tracker(
-    tracker_id: Any,
+    tracker_id: int | str | XComArg,
     *,
     group_id: str = "exclusive_tracker",
     codebeamer_conn_id: str = CodebeamerHook.default_conn_name,

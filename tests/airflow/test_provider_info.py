@@ -84,7 +84,13 @@ def test_every_option_of_the_configuration_is_read(info: dict[str, Any]) -> None
     from airflow_codebeamer.hooks.codebeamer import _TIMES
 
     options = set(info["config"]["codebeamer"]["options"])
-    assert options == {"lock_store", *(f"{name}_seconds" for name in _TIMES)}
+    # The switches are read where they are used: by the policy and the plugin.
+    assert options == {
+        "lock_store",
+        "require_unlock",
+        "listener",
+        *(f"{name}_seconds" for name in _TIMES),
+    }
 
 
 def test_entry_points() -> None:

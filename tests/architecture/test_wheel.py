@@ -69,6 +69,7 @@ def test_the_wheel_announces_provider_plugin_command_and_generator(
         points.read_string(archive.read(name).decode())
     assert set(points.sections()) == {
         "airflow.plugins",
+        "airflow.policy",
         "airflow_codebeamer.generators",
         "apache_airflow_provider",
         "console_scripts",
