@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.hooks import CodebeamerHook
@@ -31,6 +32,10 @@ __all__ = [
     "json_of",
     "one_tracker",
 ]
+
+
+#: States of a task that has no more work to do, whatever its process does.
+_ENDED = ("failed", "success", "skipped", "removed")
 
 
 class TrackerLink(BaseOperatorLink):
@@ -108,6 +113,43 @@ class CodebeamerOperator(BaseOperator):
             "link": lock.owner.link,
         }
         self.show(context, "holder", holder)
+
+    def keep_if_wanted(
+        self, context: Context, codebeamer: Codebeamer, lock: Lock
+    ) -> None:
+        """Give a lock back that came too late: Airflow has ended this task meanwhile.
+
+        A task that somebody marks lives on for some seconds, and its teardown may
+        have run before it got the lock. Who cannot be asked is taken to agree.
+
+        Raises:
+            AirflowFailException: the task is over, and its lock is given back.
+        """
+        state = self._state(context)
+        if state not in _ENDED:
+            return
+        codebeamer.engine.release(
+            lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+        )
+        raise AirflowFailException(
+            f"The task was marked {state} while it took tracker {lock.tracker_id}, "
+            "which is given back."
+        )
+
+    def _state(self, context: Context) -> str | None:
+        ti: Any = context["ti"]
+        try:
+            states = ti.get_task_states(
+                dag_id=ti.dag_id,
+                run_ids=[ti.run_id],
+                task_ids=[self.task_id],
+                map_index=ti.map_index if ti.map_index >= 0 else None,
+            )
+            (state,) = states[ti.run_id].values()
+        except Exception as error:
+            self.log.debug("Airflow does not say how this task is: %s", error)
+            return None
+        return str(state)
 
     def show(self, context: Context, key: str, value: Any) -> None:
         """Leave an XCom for people; what cannot be shown stops nobody's work."""

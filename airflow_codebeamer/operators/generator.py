@@ -168,6 +168,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         tracker_id = one_tracker(self.tracker_id or sorted(held.tracker_ids))
         self.heading_for(codebeamer, tracker_id)
         lock = self._lock(context, codebeamer, tracker_id, held)
+        self.keep_if_wanted(context, codebeamer, lock)
         self.show_holder(context, lock)
         runner = codebeamer.runner_with(self._progress, self._stop)
         try:

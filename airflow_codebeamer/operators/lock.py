@@ -160,6 +160,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         except LockHeldError:
             self._show_other(context, codebeamer, tracker_id)
             raise
+        self.keep_if_wanted(context, codebeamer, lock)
         self.show_holder(context, lock)
         self.facts.counts["lock.taken"] = 1
         self.log.info("%s", _told(lock, _reduced(codebeamer, lock)))

@@ -245,6 +245,31 @@ def test_killed_generator_stops_and_releases_nothing(here: Any) -> None:
     assert here.owners() == {TRACKER: RUN}
 
 
+@pytest.mark.parametrize(
+    ("state", "is_kept"),
+    [("running", True), ("None", True), ("failed", False), ("skipped", False)],
+)
+def test_lock_that_comes_too_late_is_given_back(
+    here: Any, state: str, is_kept: bool
+) -> None:
+    """Airflow ended the task while it waited, and its teardown has run already."""
+    before = here.server.permissions(TRACKER)
+    ti = SimpleNamespace(
+        dag_id="fill",
+        run_id="manual/1",
+        map_index=-1,
+        get_task_states=lambda **_: {"manual/1": {"lock": state}},
+    )
+    if is_kept:
+        lock().execute({"ti": ti})
+        assert here.owners() == {TRACKER: RUN}
+        return
+    with pytest.raises(AirflowFailException, match=f"was marked {state} while"):
+        lock().execute({"ti": ti})
+    assert here.owners() == {}
+    assert here.server.permissions(TRACKER) == before
+
+
 def test_retry_takes_a_restored_lock_again(here: Any) -> None:
     handle = lock(reason="nightly").execute(CONTEXT)
     unlock().execute(CONTEXT)
