@@ -112,7 +112,7 @@ class CodebeamerOperator(BaseOperator):
             "reason": lock.reason,
             "link": lock.owner.link,
         }
-        self.show(context, "holder", holder)
+        self.show(context["ti"], "holder", holder)
 
     def keep_if_wanted(
         self, context: Context, codebeamer: Codebeamer, lock: Lock
@@ -151,10 +151,10 @@ class CodebeamerOperator(BaseOperator):
             return None
         return str(state)
 
-    def show(self, context: Context, key: str, value: Any) -> None:
+    def show(self, ti: Any, key: str, value: Any) -> None:
         """Leave an XCom for people; what cannot be shown stops nobody's work."""
         try:
-            context["ti"].xcom_push(key=key, value=value)
+            ti.xcom_push(key=key, value=value)
         except Exception as error:
             self.log.debug("XCom %s is not left: %s", key, error)
 

@@ -291,7 +291,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         self._told = (progress.phase, tenth)
         self.log.info("%s", line)
         if self._ti is not None:
-            self._ti.xcom_push(key="progress", value=line)
+            # An API server that is away for a moment must not undo a long run.
+            self.show(self._ti, "progress", line)
 
 
 class _StopWord(threading.Event):

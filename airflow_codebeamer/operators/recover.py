@@ -44,7 +44,7 @@ class RecoverLocksOperator(CodebeamerOperator):
         stuck = [_line(one) for one in found if one.needs_a_person]
         if stuck:
             # A task that fails returns nothing.
-            self.show(context, "recovered", [one.to_json() for one in found])
+            self.show(context["ti"], "recovered", [one.to_json() for one in found])
             raise AirflowFailException("A person is needed: " + "; ".join(stuck))
         if not found:
             self.log.info("Every lock is in order.")

@@ -30,6 +30,7 @@ from airflow_codebeamer.operators import (
 from airflow_codebeamer.plugins import CodebeamerPlugin
 
 TRACKER = TrackerId(DEMO_TRACKER_ID)
+RUN: Any = SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)
 
 
 class Told:
@@ -97,7 +98,7 @@ def ended(hook: Any, task: Any, error: BaseException | None = None) -> None:
 def run(hook: Any, task: Any) -> Any:
     """Execute a task and tell the listener how it ended, as Airflow does."""
     try:
-        found = task.execute({"ti": ti(task)})
+        found = task.execute({"ti": RUN})
     except Exception as error:
         ended(hook, task, error)
         return None
@@ -198,6 +199,6 @@ def test_callbacks_count_what_they_release(here: Any, told: Told) -> None:
     from airflow_codebeamer.notifications import release_locks
 
     task = LockTrackerOperator(task_id="lock", tracker_id=TRACKER)
-    task.execute({"ti": ti(task)})
-    release_locks({"ti": ti(task), "exception": RuntimeError("generator")})
+    task.execute({"ti": RUN})
+    release_locks({"ti": RUN, "exception": RuntimeError("generator")})
     assert told.seen == {"codebeamer.lock.released_by_callback": 1}
