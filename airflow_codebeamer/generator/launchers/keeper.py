@@ -6,8 +6,8 @@ Runs between us and the program, with nothing but the standard library. The
 program is ended, with a grace between SIGTERM and SIGKILL, when `T` or an end
 comes through the pipe LIFE (an end: we are dead), or when the time in the file
 LEASE is over (we are frozen). Whatever the program leaves behind, in its process
-group or outside of it, is killed. Should the keeper itself be killed, the system
-kills the program.
+group or outside of it, is killed; the folder of LEASE goes too if we are dead.
+Should the keeper itself be killed, the system kills the program.
 
 Its exit code is the program's; 128 and the signal if one ended it.
 """
@@ -19,6 +19,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,9 @@ class Keeper:
             if self._kill_at is not None and boottime() >= self._kill_at:
                 kill_group(program.pid, signal.SIGKILL)
         sweep(program.pid)
+        if not self._hears:
+            # Nobody else is left to remove what may hold a password.
+            shutil.rmtree(os.path.dirname(self._lease), ignore_errors=True)
         code = program.returncode
         return code if code >= 0 else 128 - code
 

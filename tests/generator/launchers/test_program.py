@@ -388,6 +388,8 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen(["sleep", "600"], start_new_session=True)
 with open(sys.argv[1] + ".new", "w") as out:
     print(os.getpid(), child.pid, os.getppid(), file=out)
+with open(sys.argv[1] + ".place", "w") as out:
+    out.write(os.path.dirname(os.environ["CB_GEN_CONTEXT"]))
 os.rename(sys.argv[1] + ".new", sys.argv[1])
 time.sleep(600)
 """
@@ -409,9 +411,13 @@ def started(
 
 def test_a_killed_parent_takes_its_program_with_it(stage: Stage) -> None:
     parent, pids = started(stage, 600.0)
+    place = Path((stage.folder / "pids.place").read_text())
+    assert place.is_dir()
     parent.kill()
     parent.wait()
     wait_for(lambda: not any(map(is_alive, pids)))
+    # What may hold a password goes as well, for nobody else is left to remove it.
+    assert not place.exists()
 
 
 def test_a_killed_keeper_takes_its_program_with_it(stage: Stage) -> None:
