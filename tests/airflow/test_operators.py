@@ -103,7 +103,8 @@ def told(work: Callable[[], Any]) -> list[tuple[str, str]]:
     return [
         (line["log_level"], line["event"] % line.get("positional_args", ()))
         for line in lines
-        if "outside of the Task Runner" not in line["event"]
+        if line["log_level"] != "debug"
+        and "outside of the Task Runner" not in line["event"]
         and "Skipping masking" not in line["event"]
     ]
 
