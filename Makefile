@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check bench matrix fuzz up format clean
+.PHONY: demo test check nightly large bench matrix fuzz up format clean
 
 define install
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -58,6 +58,14 @@ matrix: $(VENV)/.dev
 ## vendor's description of 22.10 (openapi-22.10.json), which is not part of this repository
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz --write $(if $(VENDOR),--vendor $(VENDOR))
+
+## nightly: the tests that `make test` leaves out
+nightly: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m nightly
+
+## large: memory and time with 100,000 items (about 20 minutes)
+large: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench.large
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

@@ -269,3 +269,42 @@ def until(happened: Any, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_plan_as_markdown(commands: Any, small: Path) -> None:
+    ran = commands.run("plan", str(small), "--markdown")
+    assert ran.code == 2
+    assert "| new item | name | below |" in ran.out
+    assert "| one | One | folder |" in ran.out
+
+
+def test_the_schema_is_printed_without_a_server(commands: Any) -> None:
+    schema = commands.json("schema")
+    assert "FieldUpdate" in schema["$defs"]
+
+
+def test_a_document_to_begin_with(commands: Any, small: Path, tmp_path: Path) -> None:
+    commands.json("apply", str(small))
+    path = tmp_path / "new.yaml"
+    commands.json("generate", "init", TRACKER, "--output", str(path))
+    again = commands.run("plan", str(path))
+    assert again.code == 0, again.out
+    assert commands.run("generate", "init", TRACKER, "--output", str(path)).code == 64
+
+
+def test_an_update_of_one_field_of_all_items(
+    server: Emulator, commands: Any, small: Path, tmp_path: Path
+) -> None:
+    commands.json("apply", str(small))
+    path = tmp_path / "update.yaml"
+    path.write_text(
+        "kind: update\nowner: release\ntarget: {project: BRK, tracker: SYSREQ}\n"
+        "set: {Priority: High}\n"
+    )
+    done = commands.json("apply", str(path))
+    assert done["summary"]["updated"] == 3
+    found = {item["priority"]["name"] for item in server.items(DEMO_TRACKER_ID)}
+    assert found == {"High"}
+    undone = commands.json("rollback", done["summary"]["run_id"])
+    assert undone["left"] == []
+    assert not any("priority" in item for item in server.items(DEMO_TRACKER_ID))

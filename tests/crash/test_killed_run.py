@@ -217,6 +217,26 @@ def test_a_run_killed_at_any_request_is_gone_on_with(stage, when):
     check_killed_anywhere(stage, list(range(1, last + 1)), when)
 
 
+def test_every_answer_dropped_in_turn(stage):
+    stage.renew()
+    stage.apply(stage.store(), AFTER)
+    writes = [
+        call["operation"]
+        for call in stage.server.calls()
+        if call["method"] != "GET" and not call["path"].endswith("/query")
+    ]
+    assert len(writes) >= 9
+    for nth, name in enumerate(writes, 1):
+        stage.renew()
+        fault = {"kind": "drop_answer", "operation": "write", "nth": nth}
+        stage.server.add_fault(fault)
+        stage.apply(stage.store(), AFTER)
+        why = f"the answer to write {nth} ({name}) was dropped"
+        assert stage.outline() == WANTED, why
+        assert stage.server.permissions(stage.tracker) == stage.rights, why
+        stage.server.clear_faults()
+
+
 def test_what_a_killed_run_has_written_is_undone_when_nobody_goes_on(stage):
     before = stage.outline()
     last = count_requests(stage)
