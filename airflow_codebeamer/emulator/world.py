@@ -308,7 +308,9 @@ def _revived(entry: dict[str, Any]) -> dict[str, Any]:
         if isinstance(entry.get(name), dict):
             entry[name] = {int(key): value for key, value in entry[name].items()}
     for version in entry.get("history", ()):
-        version["values"] = {
-            int(key): value for key, value in version["values"].items()
-        }
+        # Associations have a history too, without values.
+        if "values" in version:
+            version["values"] = {
+                int(key): value for key, value in version["values"].items()
+            }
     return entry

@@ -22,18 +22,28 @@ def start() -> Application:
     builder = WorldBuilder()
     builder.user("bond", system_admin=True)
     project = builder.project("One", "ONE")
-    tracker = builder.tracker(project, "T", "T")
+    tracker = builder.tracker(project, "T", "T", kind="Test Case")
     for name in ("a", "b", "c"):
         builder.item(tracker, name)
     return Application(World.load(builder.build()))
 
 
+FORM_TYPE = "multipart/form-data; boundary=line"
+FORM = (
+    "--line\r\nContent-Disposition: form-data; name={part}\r\n\r\ntext\r\n--line--\r\n"
+)
+FILE = '"{part}"; filename="a.txt"'
 BOND = "Basic " + base64.b64encode(b"bond:bond").decode()
 
 
 def do(application: Application, method: str, path: str, body: Any, query: str) -> int:
     text = b"" if body is None else json.dumps(body).encode()
-    asked = Asked(method, f"/cb/api/v3{path}", query, BOND, "application/json", text)
+    kind = "application/json"
+    if isinstance(body, str):
+        text, kind = FORM.format(part=body).encode(), FORM_TYPE
+    asked = Asked(
+        method, f"/cb/api/v3{path}", query, BOND, "application/json", text, kind
+    )
     return application.finish(application.begin(asked)).status
 
 
@@ -48,6 +58,20 @@ def call(kind: str, one: int, two: int, index: int) -> tuple[str, str, Any, str]
     child = {"itemReference": reference(two), "index": index}
     position = ("BEFORE", "AFTER", "BELOW")[index % 3]
     status = {"id": 1 + index % 4, "type": "ChoiceOptionReference"}
+    row = [
+        {"fieldId": 1000001, "type": "WikiTextFieldValue", "value": f"do {index}"},
+        {"fieldId": 1000002, "type": "WikiTextFieldValue", "value": ""},
+        {"fieldId": 1000003, "type": "BoolFieldValue", "value": index == 1},
+    ]
+    link = {
+        "from": reference(one % 3),
+        "to": reference(two % 3),
+        "type": {"id": 1 + index, "type": "AssociationTypeReference"},
+    }
+    baseline = {"name": "b", "project": {"id": 101, "type": "ProjectReference"}}
+    # Few of these, so that calls meet what earlier ones made.
+    near, said = FIRST + one % 2, 3001 + two % 3
+    files, words = f"/items/{near}/attachments", f"/items/{near}/comments"
     calls: dict[str, tuple[str, str, Any, str]] = {
         "create": ("POST", f"/trackers/{TRACKER}/items", {"name": "new"}, ""),
         "create below": (
@@ -87,6 +111,33 @@ def call(kind: str, one: int, two: int, index: int) -> tuple[str, str, Any, str]
             child,
             "mode=INSERT",
         ),
+        "attach": ("POST", files, FILE.format(part="attachments"), ""),
+        "new content": (
+            "PUT",
+            f"/attachments/{5001 + two % 3}/content",
+            FILE.format(part="content"),
+            "",
+        ),
+        "detach": (
+            "DELETE",
+            f"{files}/{5001 + two % 3}",
+            None,
+            f"deleteAttachmentGroup={'true' if index % 2 else 'false'}",
+        ),
+        "detach all": ("DELETE", files, None, ""),
+        "say": ("POST", words, "comment", ""),
+        "reply": ("POST", f"{words}/{said}", "comment", ""),
+        "reword": ("PUT", f"{words}/{said}", "comment", ""),
+        "unsay": ("DELETE", f"{words}/{said}", None, ""),
+        "link": ("POST", "/associations", link, ""),
+        "unlink": ("DELETE", f"/associations/{7001 + two % 2}", None, ""),
+        "rows": (
+            "PUT",
+            f"/items/{item}/fields/tables/1000000",
+            {"rows": [row] * index},
+            "",
+        ),
+        "baseline": ("POST", "/baselines", baseline, ""),
     }
     return calls[kind]
 
@@ -105,6 +156,18 @@ KINDS = [
     "remove",
     "put in place of",
     "insert at the top",
+    "attach",
+    "new content",
+    "detach",
+    "detach all",
+    "say",
+    "reply",
+    "reword",
+    "unsay",
+    "link",
+    "unlink",
+    "rows",
+    "baseline",
 ]
 
 
@@ -123,7 +186,34 @@ def check(world: World) -> None:
         versions = [revision["version"] for revision in item.history]
         assert versions == list(range(1, item.version + 1))
         assert item.history[-1]["values"] == item.values
+    check_attached(world)
+    for baseline in world.baselines.values():
+        for number, version, _, _ in baseline.places:
+            assert 1 <= version <= world.items[number].version
     assert World.load(world.dump()).dump() == world.dump()
+
+
+def check_attached(world: World) -> None:
+    """Comments, files and rows belong to one item each and are not lost."""
+    said = [number for item in world.items.values() for number in item.comments]
+    held = [number for item in world.items.values() for number in item.attachments]
+    assert sorted(said) == sorted(world.comments)
+    assert sorted(held) == sorted(world.attachments)
+    groups = {file.comment for file in world.attachments.values()}
+    for comment in world.comments.values():
+        assert comment.id in world.items[comment.item].comments
+        assert comment.text or comment.id in groups
+        if comment.parent is not None:
+            assert world.comments[comment.parent].item == comment.item
+    for file in world.attachments.values():
+        assert file.id in world.items[file.item].attachments
+        assert world.comments[file.comment].item == file.item
+        versions = [revision["version"] for revision in file.revisions]
+        assert versions == list(range(1, len(versions) + 1))
+    for item in world.items.values():
+        rows = item.values.get(1000000) or ()
+        numbers = [cell["value"] for row in rows for cell in row[3:]]
+        assert len(set(numbers)) == len(rows)
 
 
 @settings(
