@@ -81,6 +81,18 @@ def test_the_list_of_a_tracker(tell: Callable[..., Any]) -> None:
     ]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_query(tell: Callable[..., Any], method: str) -> None:
+    made = tell("POST", f"/trackers/{TASKS}/items", CREATE)
+    asked = {"page": 1, "pageSize": 25, "queryString": "priority='High'"}
+    if method == "GET":
+        shown = tell("GET", "/items/query", **asked)
+    else:
+        shown = tell("POST", "/items/query", asked)
+    assert (shown["page"], shown["pageSize"], shown["total"]) == (1, 25, 1)
+    holds(shown["items"][0], {**CREATED, "id": made["id"]})
+
+
 def test_creating_and_the_details(tell: Callable[..., Any]) -> None:
     made = tell("POST", f"/trackers/{TASKS}/items", CREATE)
     holds(made, CREATED)
