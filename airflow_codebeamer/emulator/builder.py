@@ -84,11 +84,17 @@ class WorldBuilder:
         *,
         project_admin: bool = False,
         trackers_admin: bool = False,
+        members_view: bool = True,
     ) -> int:
         """Add a role to a project."""
         number = self._world.next_id("role", 11)
         self._world.roles[number] = Role(
-            number, project, name, project_admin, trackers_admin or project_admin
+            number,
+            project,
+            name,
+            project_admin,
+            trackers_admin or project_admin,
+            members_view or project_admin,
         )
         return number
 

@@ -56,13 +56,14 @@ class Group:
 
 @dataclass
 class Role:
-    """A role of a project, with the two project permissions that matter here."""
+    """A role of a project, with the project permissions that matter here."""
 
     id: int
     project: int
     name: str
     project_admin: bool = False
     trackers_admin: bool = False
+    members_view: bool = True
 
 
 @dataclass

@@ -15,6 +15,7 @@ from airflow_codebeamer.emulator import (
     DEMO_STAKEHOLDER_ID,
     DEMO_TRACKER_ID,
     Emulator,
+    WorldBuilder,
 )
 
 Ask = Callable[..., requests.Response]
@@ -115,3 +116,37 @@ def test_the_top_of_a_tracker_is_a_list(ask: Ask) -> None:
     assert shown["total"] == 3
     order = {"children": shown["itemRefs"][::-1]}
     assert ask("alice", "PUT", path, order).json()["itemRefs"] == order["children"]
+
+
+def test_members_need_the_right_to_view_them(
+    asking: Callable[[Emulator], Ask],
+) -> None:
+    builder = WorldBuilder()
+    builder.user("bond", system_admin=True)
+    ann, gus = builder.user("ann"), builder.user("gus")
+    project = builder.project("One", "ONE")
+    builder.member(project, ann, builder.role(project, "Engineer"))
+    builder.member(project, gus, builder.role(project, "Guest", members_view=False))
+    with Emulator(world=builder.build()) as server:
+        ask = asking(server)
+        path = "/projects/101/members"
+        assert ask("gus", "GET", path).status_code == 403
+        assert ask("ann", "GET", path).json()["total"] == 2
+        assert ask("bond", "GET", path).json()["total"] == 2
+
+
+def test_members_of_a_group_need_an_administrator_of_accounts(
+    asking: Callable[[Emulator], Ask],
+) -> None:
+    builder = WorldBuilder()
+    builder.user("bond", system_admin=True)
+    ann = builder.user("ann")
+    builder.group("Testers", ann)
+    with Emulator(world=builder.build()) as server:
+        ask = asking(server)
+        assert ask("ann", "GET", "/users/groups/501/members").status_code == 403
+        shown = ask("bond", "GET", "/users/groups/501/members").json()
+        assert [entry["name"] for entry in shown["users"]] == ["ann"]
+        # Users themselves need no such right since 20.11.
+        assert ask("ann", "GET", "/users").status_code == 200
+        assert ask("ann", "GET", "/users/1").json()["name"] == "bond"

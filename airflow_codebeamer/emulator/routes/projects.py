@@ -47,6 +47,9 @@ def _get_trackers(call: Call) -> Any:
 
 def _get_members(call: Call) -> Any:
     project = _project(call)
+    roles = roles_of(call.world, call.user, project.id)
+    if not call.user.system_admin and not any(role.members_view for role in roles):
+        raise RefusedError(403, "You have no permission to view members.")
     page, size = call.query["page"], call.query["pageSize"]
     members = [user_reference(call.world, number) for number in sorted(project.members)]
     members += [
