@@ -232,3 +232,13 @@ def test_files_survive_in_the_saved_world(
     saved["attachments"][0]["comment"] = 99
     with pytest.raises(Exception, match="no 99 among its comments"):
         server.load_world(saved)
+
+
+def test_a_group_without_text_goes_with_its_last_file(
+    ask: Ask, form: Ask, server: Emulator, need: int
+) -> None:
+    path = f"/items/{need}/attachments"
+    sent = form("alice", "POST", path, {}, file("a", b"1"), file("b", b"2")).json()
+    for left, made in zip((1, 0), sent, strict=True):
+        assert ask("alice", "DELETE", f"{path}/{made['id']}").ok
+        assert len(server.world()["comments"]) == left

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import requests
 
+from airflow_codebeamer.emulator import Emulator
+
 Ask = Callable[..., requests.Response]
 
 
@@ -93,3 +95,16 @@ def test_a_locked_item_takes_no_comments(ask: Ask, form: Ask, need: int) -> None
     assert ask("alice", "DELETE", path).status_code == 423
     assert ask("alice", "GET", path).json() == [said]
     assert form("generator", "POST", path, {"comment": "mine"}).status_code == 200
+
+
+def test_a_part_cannot_come_twice(server: Emulator, ask: Ask, need: int) -> None:
+    path = f"/items/{need}/comments"
+    answer = requests.post(
+        f"{server.url}/api/v3{path}",
+        files=[("comment", (None, "one")), ("comment", (None, "two"))],
+        auth=("alice", "alice"),
+        timeout=20,
+    )
+    assert answer.status_code == 400
+    assert "twice" in answer.json()["message"]
+    assert ask("alice", "GET", path).json() == []

@@ -176,3 +176,31 @@ def test_options_of_choices(ask: Ask) -> None:
     }
     assert ask("ann", "GET", f"{one}/99").status_code == 404
     assert ask("ann", "GET", "/trackers/2001/fields/3/options/1").status_code == 404
+
+
+def test_a_mandatory_field_is_asked_for_in_its_statuses(
+    ask: Ask, server: Emulator
+) -> None:
+    saved = server.world()
+    for known in saved["trackers"][0]["schema"]:
+        if known["id"] == RATIONALE:
+            known["mandatoryInStatuses"] = [
+                {"id": 2, "name": "In Review", "type": "ChoiceOptionReference"}
+            ]
+    server.load_world(saved)
+    step = {
+        "fieldId": 7,
+        "type": "ChoiceFieldValue",
+        "values": [{"id": 2, "type": "ChoiceOptionReference"}],
+    }
+    number = ask("ann", "POST", ITEMS, {"name": "new"}).json()["id"]
+    path = f"/items/{number}/fields"
+    refused = ask("ann", "PUT", path, {"fieldValues": [step]})
+    assert refused.status_code == 400
+    assert refused.json()["message"] == "Field Rationale is mandatory."
+    why = text(RATIONALE, "because", "WikiTextFieldValue")["fieldValues"]
+    assert ask("ann", "PUT", path, {"fieldValues": [step, *why]}).status_code == 200
+    empty = text(RATIONALE, None, "WikiTextFieldValue")
+    assert ask("ann", "PUT", path, empty).status_code == 400
+    # Other fields may change meanwhile.
+    assert ask("ann", "PUT", path, text(10001, "key")).status_code == 200
