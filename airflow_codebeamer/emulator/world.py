@@ -309,7 +309,7 @@ def _revived(entry: dict[str, Any]) -> dict[str, Any]:
         if isinstance(entry.get(name), dict):
             entry[name] = {int(key): value for key, value in entry[name].items()}
     for version in entry.get("history", ()):
-        # Associations have a history too, without values.
+        # Items keep the values of each version; other things keep what changed.
         if "values" in version:
             version["values"] = {
                 int(key): value for key, value in version["values"].items()
