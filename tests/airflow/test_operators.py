@@ -101,8 +101,9 @@ def told(work: Callable[[], Any]) -> list[tuple[str, str]]:
     with capture_logs() as lines:
         work()
     return [
-        (line["log_level"], line["event"] % line.get("positional_args", ()))
+        (line["log_level"], line["event"] % given if given else line["event"])
         for line in lines
+        for given in [line.get("positional_args", ())]
         if line["log_level"] != "debug"
         and "outside of the Task Runner" not in line["event"]
         and "Skipping masking" not in line["event"]
