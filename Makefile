@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large bench matrix fuzz up format clean
+.PHONY: demo test check nightly large bench matrix matrix-celery fuzz up format clean
 
 define install
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -53,6 +53,10 @@ check: $(VENV)/.dev
 ## matrix: every failure of Airflow, done to real processes; writes the docs page
 matrix: $(VENV)/.dev
 	@$(BIN)/python -m tests.airflow.matrix --write
+
+## matrix-celery: the same for CeleryExecutor, its workers, Redis and the database
+matrix-celery: $(VENV)/.dev
+	@$(BIN)/python -m tests.airflow.celery --write
 
 ## fuzz: 20,000 generated requests at the emulator; writes the docs page. VENDOR is the
 ## vendor's description of 22.10 (openapi-22.10.json), which is not part of this repository

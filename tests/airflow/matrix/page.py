@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tests.airflow.celery.site import QUEUED_SECONDS
+from tests.airflow.celery.table import ROWS as CELERY_ROWS
 from tests.airflow.matrix.row import LEASE_SECONDS, Outcome, Row
 from tests.airflow.matrix.site import HEARTBEAT_TIMEOUT_SECONDS, TIMES
+from tests.airflow.matrix.table import ROWS
 
-__all__ = ["MEASURED", "PAGE", "page_of", "write"]
+__all__ = ["CELERY", "LOCAL", "PAGE", "Table", "page", "write"]
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "explanation" / "failures.md"
-MEASURED = HERE / "measured.json"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one site, and the file with what was measured of them last."""
+
+    rows: tuple[Row, ...]
+    measured: Path
+
+    def kept(self) -> dict[str, Any]:
+        """Return what was measured, by the number of the row."""
+        if not self.measured.exists():
+            return {}
+        found: dict[str, Any] = json.loads(self.measured.read_text("utf-8"))
+        return found
+
+
+LOCAL = Table(ROWS, HERE / "measured.json")
+CELERY = Table(CELERY_ROWS, HERE.parent / "celery" / "measured.json")
 
 _TOP = """\
-<!-- Written by `python -m tests.airflow.matrix --write`: change the rows, run it. -->
+<!-- Written by `python -m tests.airflow.matrix --write`, and `tests.airflow.celery`:
+change the rows, run them. -->
 # What happens when something fails
 
 Each row was done to a real Airflow: scheduler, DAG processor, API server and triggerer
@@ -38,8 +61,41 @@ over when it has been for the lock delay and for a `ttl`. So a process that died
 it worked is caught at the latest after twice the ttl and one janitor interval, 5 min; a
 run that stops between two tasks after lease, ttl and one janitor interval, 34 min.
 
+"""
+
+_HEAD = """\
 | # | what fails | back after | by | run ends | items | what it means |
 | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+_CELERY = """
+## On CeleryExecutor
+
+The same server, stores, times and template, with Redis as the broker and two workers
+of three processes each, all on one machine. The worker *as it comes* lets its tasks
+finish when it is told to end (SIGTERM, the warm end). The other one has
+`REMAP_SIGTERM=SIGQUIT` in its environment and ends at once (the cold end), for hosts
+that have no time to wait. A task that no worker has fetched is queued anew after
+{queued} s (`task_queued_timeout`, 600 s by default). Each row has both workers for
+itself, and what it ended is back for the next one. "Lost with its host" is SIGKILL of
+every process of a worker at once, its tasks included.
+
+The start of Celery alone takes half a minute and more, so none of these rows is in
+`make test`; all of them are `make matrix-celery`.
+
+"""
+
+_ADVICE = """
+What follows for a site with Celery:
+
+* Let the service manager send SIGTERM to the worker's main process only
+  (`KillMode=mixed`), and give it longer than a generator takes. Then a deployment
+  interrupts nobody.
+* Give `generate` a retry, so that whatever ends a worker costs time and no run.
+* Keep `visibility_timeout` longer than the longest generator (Airflow's default is 24
+  hours): a message that is delivered again after `task_queued_timeout` makes Airflow
+  fail the task that still runs.
+* Run `airflow-codebeamer recover` from a timer on a machine that is no worker.
 """
 
 _BOTTOM = """
@@ -58,28 +114,32 @@ _BOTTOM = """
 * **recover, outside Airflow**: the command, from cron or a systemd timer. The only one
   left when Airflow is gone.
 
+## How it is done
+
+Whatever a row needs is started in a session of its own and ended with it, orphans
+included; what the script finds still running at its end is a failure of the script.
+
 ## Not in the table
 
-CeleryExecutor and Kubernetes, two schedulers, MySQL, and a server or store that is away
-for longer than 20 s.
+KubernetesExecutor, two schedulers, MySQL, and a server or store that is away for longer
+than 20 s.
 
 """
 
 
-def write(outcomes: Iterable[Outcome], rows: Iterable[Row]) -> None:
+def write(outcomes: Iterable[Outcome], table: Table) -> None:
     """Keep what was measured, and write the page of all that is kept."""
-    kept = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
+    kept = table.kept()
     for outcome in outcomes:
         kept[outcome.row.number] = _measured(outcome)
-    rows = list(rows)
-    kept = {row.number: kept[row.number] for row in rows if row.number in kept}
-    MEASURED.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-    PAGE.write_text(page_of(kept, rows), "utf-8")
+    kept = {row.number: kept[row.number] for row in table.rows if row.number in kept}
+    table.measured.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    PAGE.write_text(page(), "utf-8")
 
 
-def page_of(kept: dict[str, Any], rows: Iterable[Row]) -> str:
+def page() -> str:
     """Return the page of what was measured."""
-    return "".join(_page(kept, rows))
+    return "".join(_page())
 
 
 def _measured(outcome: Outcome) -> dict[str, Any]:
@@ -95,15 +155,29 @@ def _measured(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _page(kept: dict[str, Any], rows: Iterable[Row]) -> Iterator[str]:
-    yield _TOP.format(lease=LEASE_SECONDS, heartbeat=HEARTBEAT_TIMEOUT_SECONDS, **TIMES)
-    for row in rows:
-        if row.number in kept:
-            yield _line(row, kept[row.number])
+def _page() -> Iterator[str]:
+    times = {"lease": LEASE_SECONDS, "heartbeat": HEARTBEAT_TIMEOUT_SECONDS, **TIMES}
+    yield _TOP.format(**times)
+    yield from _lines(LOCAL)
+    yield _CELERY.format(queued=QUEUED_SECONDS)
+    yield from _lines(CELERY)
+    yield _ADVICE
     yield _BOTTOM
-    days = sorted({one["on"] for one in kept.values()})
+    days = sorted(
+        one["on"] for table in (LOCAL, CELERY) for one in table.kept().values()
+    )
     yield f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))}, one run a row"
     yield ", on two cores that others used as well: read times as about.\n"
+
+
+def _lines(table: Table) -> Iterator[str]:
+    yield _HEAD
+    kept = table.kept()
+    for row in table.rows:
+        if row.number in kept:
+            yield _line(row, kept[row.number])
+        else:
+            yield f"| {row.number} | {row.failure} | **not measured yet** | | | | |\n"
 
 
 def _line(row: Row, one: dict[str, Any]) -> str:

@@ -103,6 +103,12 @@ class Scene:
         for number in numbers:
             self.site.emulator.remove_fault(number)
 
+    def mend_all(self) -> None:
+        """Let the server do again whatever this row's faults prevented."""
+        for fault in self.site.emulator.faults():
+            if fault["user"] == self.plot.account:
+                self.mend(fault["number"])
+
     def met(self, number: int) -> int:
         """Return how often a fault has happened."""
         found = [f for f in self.site.emulator.faults() if f["number"] == number]
@@ -241,7 +247,5 @@ class Scene:
 
     def close(self) -> None:
         """Take back what the fault did to the server, and let go of Airflow."""
-        for fault in self.site.emulator.faults():
-            if fault["user"] == self.plot.account:
-                self.mend(fault["number"])
+        self.mend_all()
         self.rest.close()

@@ -186,8 +186,12 @@ class Site:
             database_url_async=self.airflow_server.url("airflow", "asyncpg"),
         )
         enter(self.airflow)
+        self._start_workers()
         for row in self.rows:
             self.airflow.wait_for_dag(row.dag_id, timeout_seconds=120)
+
+    def _start_workers(self) -> None:
+        """Start what runs the tasks; here it is the scheduler itself."""
 
     def _variables(self) -> dict[str, str]:
         accounts = [("codebeamer_default", self.plots["bond"])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.airflow.matrix.command import list_left
 from tests.airflow.matrix.play import play_all
 from tests.airflow.matrix.row import Outcome
 from tests.airflow.matrix.site import Site
@@ -28,8 +29,10 @@ def outcomes(
 ) -> dict[str, Outcome]:
     # The server of the root fixture runs, so the account of PostgreSQL exists.
     rows = [row for row in ROWS if row.number in CHOSEN]
-    with Site(tmp_path_factory.mktemp("matrix"), rows, janitor=False) as site:
+    folder = tmp_path_factory.mktemp("matrix")
+    with Site(folder, rows, janitor=False) as site:
         played = play_all(site, rows, at_once=len(rows))
+    assert list_left(folder) == []
     return {one.row.number: one for one in played}
 
 
@@ -44,8 +47,3 @@ def test_no_failure_leaves_a_lock_behind(
     assert outcome.layers, "nobody says that he released"
     wanted = CHOSEN[number]
     assert wanted is None or wanted in outcome.layers
-
-
-def test_every_row_has_a_number_of_its_own() -> None:
-    numbers = [row.number for row in ROWS]
-    assert len(numbers) == len(set(numbers))

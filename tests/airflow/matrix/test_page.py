@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import json
+import pytest
 
-from tests.airflow.matrix.page import MEASURED, PAGE, page_of
-from tests.airflow.matrix.table import ROWS
+from tests.airflow.matrix.page import CELERY, LOCAL, PAGE, Table, page
+
+TABLES = pytest.mark.parametrize("table", [LOCAL, CELERY], ids=["local", "celery"])
 
 
 def test_the_page_is_what_was_measured() -> None:
-    kept = json.loads(MEASURED.read_text("utf-8"))
-    assert PAGE.read_text("utf-8") == page_of(kept, ROWS)
+    assert PAGE.read_text("utf-8") == page()
 
 
-def test_every_row_was_measured_and_left_nothing_behind() -> None:
-    kept = json.loads(MEASURED.read_text("utf-8"))
-    assert list(kept) == [row.number for row in ROWS]
+def test_every_row_was_measured() -> None:
+    assert list(LOCAL.kept()) == [row.number for row in LOCAL.rows]
+
+
+@TABLES
+def test_what_was_measured_left_nothing_behind(table: Table) -> None:
+    kept = table.kept()
+    assert set(kept) <= {row.number for row in table.rows}
     left = {
         number: one["findings"]
         for number, one in kept.items()
         if one["findings"] or one["permissions"] != "as before"
     }
     assert left == {}
+
+
+@TABLES
+def test_every_row_has_a_number_of_its_own(table: Table) -> None:
+    numbers = [row.number for row in table.rows]
+    assert len(numbers) == len(set(numbers))
