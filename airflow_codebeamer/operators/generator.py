@@ -16,7 +16,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_codebeamer.errors import (
     ConfigurationError,
     GeneratorSkippedError,
-    GeneratorStoppedError,
 )
 from airflow_codebeamer.hooks.owner import owner_key, owner_of
 from airflow_codebeamer.operators.codebeamer import (
@@ -102,7 +101,6 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         self.is_stopped = False
         # Made when the work begins: Airflow copies operators, and no event can be.
         self._stop: threading.Event | None = None
-        self._supervisor = 0
         self._told = ("", 0)
         self._time_left: TimeLeft | None = None
         self._ti: Any = None
@@ -115,7 +113,6 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Plan or apply; return the numbers."""
-        self._supervisor = os.getppid()
         from airflow_codebeamer.generator import TimeLeft  # engines, when it runs
 
         self._stop = _StopWord()
@@ -277,13 +274,6 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         return dict(found)
 
     def _progress(self, progress: Progress) -> None:
-        if os.getppid() != self._supervisor:
-            # Nobody can be told how this ends, and Airflow will begin again.
-            raise GeneratorStoppedError(
-                "generate",
-                "the process that watches over the task is gone; what it wrote is "
-                "undone",
-            )
         tenth = 10 * progress.done // max(progress.total, 1)
         line = "" if self._time_left is None else self._time_left.tell(progress)
         if (progress.phase, tenth) == self._told:
