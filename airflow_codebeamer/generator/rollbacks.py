@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
@@ -15,14 +15,18 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.generator.delegate import Delegates
 from airflow_codebeamer.generator.summary import UndoReport
-from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.journal import JSON, Journal, Run, Runs, RunState
 from airflow_codebeamer.locking import Lock
-from airflow_codebeamer.skeleton import RollbackReport, roll_back
+from airflow_codebeamer.skeleton import RollbackReport, list_written, roll_back
 
-__all__ = ["KEEP", "Rollbacks"]
+__all__ = ["KEEP", "LEVELS", "REPORT", "Rollbacks"]
 
 #: How an open run says that nobody shall undo it.
 KEEP = {"on_failure": "keep"}
+#: And how that it shall only be told what it wrote.
+REPORT = {"on_failure": "report"}
+#: What an open run says for each level; to be undone needs no word.
+LEVELS: Mapping[str, JSON] = {"keep": KEEP, "report": REPORT}
 
 
 class Rollbacks:
@@ -63,6 +67,9 @@ class Rollbacks:
                 self._runs.set_state(run.run_id, RunState.DONE)
                 self._say(f"Run {run.run_id} is left as it is: its document says so.")
                 continue
+            if run.summary == REPORT:
+                left += self._listed(run)
+                continue
             report = self._roll_back(run, guard, self._settle_seconds)
             undone += report.undone
             left += report.left
@@ -91,6 +98,10 @@ class Rollbacks:
             self._runs.set_state(run.run_id, RunState.DONE)
             error.add_note("What was written stays, as the document says.")
             return
+        if run.summary == REPORT:
+            for line in self._listed(run):
+                error.add_note(f"Written, and not undone, as the document says: {line}")
+            return
         self._say(f"Run {run.run_id} failed, undoing it: {error}")
         is_unsure = isinstance(
             error, TransportError | ServerError | GeneratorFailedError
@@ -108,6 +119,12 @@ class Rollbacks:
         sentence = f"The run was rolled back: {_outcome(report)}."
         error.add_note(sentence)
         self._say(sentence)
+
+    def _listed(self, run: Run) -> tuple[str, ...]:
+        """Tell what a run wrote, and undo nothing."""
+        left = list_written(run, self._client, self._journal, self._runs).left
+        self._say(f"Run {run.run_id} wrote this, and it stays: {'; '.join(left)}.")
+        return left
 
     def _roll_back(
         self, run: Run, guard: Callable[[], None], settle_seconds: float

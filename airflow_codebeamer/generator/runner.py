@@ -21,7 +21,7 @@ from airflow_codebeamer.generator.launchers import Lease, Surroundings, describe
 from airflow_codebeamer.generator.loader import load_generator
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
-from airflow_codebeamer.generator.rollbacks import KEEP, Rollbacks
+from airflow_codebeamer.generator.rollbacks import LEVELS, Rollbacks
 from airflow_codebeamer.generator.summary import RunSummary, UndoReport
 from airflow_codebeamer.ids import Lineage, RunId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
@@ -179,9 +179,9 @@ class Runner:
             )
             guard = self._stoppable(heartbeat)
             run, rest = self._go_on(lock, document, heartbeat.guard)
-            keeps = document.policy.on_failure == "keep"
+            level = document.policy.on_failure
             wanted = rest or self._application.prepare(document, tracker_id, planned)
-            run = run or self._new_run(lock, run_key, keeps=keeps)
+            run = run or self._new_run(lock, run_key, level)
             try:
                 self._application.carry_out(
                     wanted, run, guard, is_resumed=rest is not None
@@ -235,8 +235,7 @@ class Runner:
         with Heartbeat(self._engine, lock) as heartbeat:
             around = self._surroundings(context.run_key, lock, heartbeat, warnings)
             self.undo(lock, heartbeat.guard)
-            keeps = program.on_failure == "keep"
-            run = self._new_run(lock, context.run_key, keeps=keeps)
+            run = self._new_run(lock, context.run_key, program.on_failure)
             self._runs.open_run(run)
             try:
                 before = self._delegates.survey(run)
@@ -301,11 +300,11 @@ class Runner:
 
         return guard
 
-    def _new_run(self, lock: Lock, run_key: str, *, keeps: bool) -> Run:
+    def _new_run(self, lock: Lock, run_key: str, level: str) -> Run:
         return Run(
             run_id=RunId(f"{run_key or 'run'}/{uuid4().hex[:12]}"),
             tracker_id=lock.tracker_id,
-            summary=KEEP if keeps else None,
+            summary=LEVELS.get(level),
             server=lock.server,
             lineage=lock.lineage or Lineage(""),
             epoch=lock.epoch,

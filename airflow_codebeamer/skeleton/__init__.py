@@ -24,7 +24,11 @@ from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.planning import plan
 from airflow_codebeamer.skeleton.published import document_schema
 from airflow_codebeamer.skeleton.putting_back import put_back
-from airflow_codebeamer.skeleton.rollback import RollbackReport, roll_back
+from airflow_codebeamer.skeleton.rollback import (
+    RollbackReport,
+    list_written,
+    roll_back,
+)
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.starting import starting_document
 from airflow_codebeamer.skeleton.survey import (
@@ -55,6 +59,7 @@ __all__ = [
     "apply_plan",
     "difference",
     "document_schema",
+    "list_written",
     "load_document",
     "plan",
     "put_back",

@@ -54,6 +54,20 @@ def _only(*allowed: str, later: tuple[str, ...]) -> BeforeValidator:
 
 Later = Annotated[None, BeforeValidator(_later)]
 
+#: The words that others use for two of the levels.
+_LEVELS = {"restore": "rollback", "none": "keep"}
+
+
+def _level(value: Any) -> Any:
+    return _LEVELS.get(value, value) if isinstance(value, str) else value
+
+
+OnFailure = Annotated[
+    Literal["rollback", "report", "keep"],
+    BeforeValidator(_level),
+    _only("rollback", "report", "keep", later=("restore_or_keep_locked",)),
+]
+
 
 class DocumentItem(Closed):
     """One wanted item, with the items below it."""
@@ -138,8 +152,9 @@ class Policy(Closed):
     released_field: Annotated[Literal["leave"], _only("leave", later=("clear",))] = (
         "leave"
     )
-    #: Undo a failed run, or leave what it wrote.
-    on_failure: Literal["rollback", "keep"] = "rollback"
+    #: Undo a failed run (`restore` says the same), only list what it wrote, or
+    #: leave it without a word (`none` says the same).
+    on_failure: OnFailure = "rollback"
     prune: Prune = Prune()
 
 
@@ -186,8 +201,9 @@ class UpdatePolicy(Closed):
 
     #: An update is there to change what it finds; the others protect edits.
     foreign_edit: Literal["fail", "keep", "overwrite"] = "overwrite"
-    #: Undo a failed run, or leave what it wrote.
-    on_failure: Literal["rollback", "keep"] = "rollback"
+    #: Undo a failed run (`restore` says the same), only list what it wrote, or
+    #: leave it without a word (`none` says the same).
+    on_failure: OnFailure = "rollback"
 
 
 class FieldUpdate(Closed):

@@ -35,7 +35,7 @@ from airflow_codebeamer.skeleton.undo import (
     decide,
 )
 
-__all__ = ["RollbackReport", "roll_back"]
+__all__ = ["RollbackReport", "list_written", "roll_back"]
 
 #: Lost answers and items that are locked for a moment get another chance.
 _ROUNDS = 4
@@ -87,6 +87,25 @@ def roll_back(
     summary = {"undone": len(report.undone), "left": list(report.left)}
     runs.set_state(run.run_id, state, summary)
     return report
+
+
+def list_written(
+    run: Run, client: Client, journal: Journal, runs: Runs
+) -> RollbackReport:
+    """Say what a rollback would undo, and undo nothing; a line each, all `left`.
+
+    The run is `rollback_incomplete` then; `roll_back` can still undo it.
+
+    Raises:
+        CodebeamerError: no way to the server or the store; the run stays open.
+    """
+    record = read_record(journal.list_entries(run.run_id))
+    left: list[str] = []
+    if not record.is_empty:
+        undo = decide(record, list_tracker_items(client, run.tracker_id))
+        left = [f"{says} if it were undone" for says in undo.list_steps()] + undo.left
+    runs.set_state(run.run_id, RunState.ROLLBACK_INCOMPLETE, {"left": list(left)})
+    return RollbackReport((), tuple(left))
 
 
 _REFUSED = (

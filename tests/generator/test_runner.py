@@ -315,6 +315,23 @@ def test_a_retry_under_the_same_lock_goes_on_with_the_earlier_try(
     assert open_runs(codebeamer) == []
 
 
+def test_a_document_may_say_that_a_failed_run_is_only_told(
+    server: Emulator, codebeamer: Codebeamer
+) -> None:
+    def told() -> dict[str, Any]:
+        policy = {"on_failure": "report"}
+        return {"owner": "o", "policy": policy, "items": list(signals())}
+
+    lock = codebeamer.engine.acquire(TRACKER, owner=Owner("dag/run"))
+    server.add_fault({"operation": CREATE, "nth": 4, "kind": "status", "status": 400})
+    with pytest.raises(BadRequestError) as caught:
+        apply(codebeamer, lock, told)
+    notes = [note for note in caught.value.__notes__ if "not undone" in note]
+    assert len(notes) == 3
+    assert len(outline(server)) == 3
+    assert open_runs(codebeamer) == []
+
+
 def test_a_document_may_say_that_a_failed_run_stays(
     server: Emulator, codebeamer: Codebeamer
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from airflow_codebeamer.errors import LockLostError, NotSentError, SkeletonError
 from airflow_codebeamer.journal import RunState
+from airflow_codebeamer.skeleton import list_written
 
 
 def item(key: str, *children: Any, **more: Any) -> dict[str, Any]:
@@ -467,3 +468,15 @@ def test_a_killed_process_is_undone_by_another_one_with_the_journal_alone(
 
     assert report.left == ()
     assert rig.state() == before
+
+
+def test_what_was_written_can_be_listed_and_undone_later(rig):
+    rig.apply(rig.document(item("A", fields={"Unit": "V"})))
+    run = rig.run()
+    rig.apply(rig.document(item("A", fields={"Unit": "A"}), item("B")), run=run)
+    before = rig.state()
+    told = list_written(run, rig.client, rig.journal, rig.runs)
+    assert rig.state() == before
+    assert [line.partition(" (")[0] for line in told.left] == ["B", "A"]
+    assert rig.roll_back(run).left == ()
+    assert rig.tree() == ["NA"]
