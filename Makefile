@@ -58,10 +58,15 @@ matrix: $(VENV)/.dev
 matrix-celery: $(VENV)/.dev
 	@$(BIN)/python -m tests.airflow.celery --write
 
-## fuzz: 20,000 generated requests at the emulator; writes the docs page. VENDOR is the
-## vendor's description of 22.10 (openapi-22.10.json), which is not part of this repository
+## fuzz: 20,000 generated requests at the emulator, written down in a docs page; long random
+## stories; the contract suite by generated clients. VENDOR is the vendor's description of
+## 22.10 (openapi-22.10.json), which is not part of this repository
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz --write $(if $(VENDOR),--vendor $(VENDOR))
+	@CODEBEAMER_MACHINE_EXAMPLES=300 $(BIN)/python -m pytest -q --timeout 3000 \
+	  tests/emulator/test_world_machine.py
+	@CODEBEAMER_VENDOR_DESCRIPTION="$(VENDOR)" $(BIN)/python -m pytest -q \
+	  tests/emulator/test_contract_suite.py
 
 ## nightly: the tests that `make test` leaves out
 nightly: $(VENV)/.dev

@@ -38,7 +38,7 @@ class Aim:
         self._ids["fields"] = list(self._fields)
         self._ids["versions"] = self._ids["indexes"] = [0, 1, 2, 3]
         self._ids["pages"] = self._ids["sizes"] = [1, 2, 25, 500]
-        self._ids["options"] = [1, 2, 3, 4]
+        self._ids["options"] = self._ids["types"] = [1, 2, 3, 4]
 
     def parameters(self, values: dict[str, Any] | None) -> None:
         """Aim the values of a path or a query."""
@@ -121,6 +121,7 @@ _KINDS = {
     "attachment": "attachments",
     "association": "associations",
     "baseline": "baselines",
+    "associationType": "types",
 }
 
 
