@@ -15,6 +15,7 @@ __all__ = [
     "DELETE",
     "HISTORY_VIEW",
     "MASS_EDIT",
+    "VIEW_ANY",
     "Rights",
     "granted",
     "require_project",

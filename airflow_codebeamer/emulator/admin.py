@@ -24,10 +24,9 @@ CONTROL = "/emulator"
 class Control:
     """What can be asked of the emulator itself."""
 
-    def __init__(self, application: Application, world: dict[str, Any]) -> None:
+    def __init__(self, application: Application, world: str) -> None:
         self._application = application
-        # A copy: whoever gave the world may change his.
-        self._first_world = json.dumps(world)
+        self._first_world = world
         self._routes: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "health"): self._health,
             ("POST", "reset"): self._reset,
@@ -76,7 +75,7 @@ class Control:
 
     def _reset(self, _: Any) -> Any:
         unmet = [fault.number for fault in self._application.faults.unmet()]
-        self._application.replace_world(World.load(json.loads(self._first_world)))
+        self._application.replace_world(World.parse(self._first_world))
         self._application.faults.clear()
         self._application.calls.clear()
         self._application.clock.reset()

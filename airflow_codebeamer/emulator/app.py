@@ -65,6 +65,7 @@ class Application:
 
     def changed(self, kind: str, data: Any) -> None:
         """Tell whoever keeps the world of a change that is no call."""
+        self.world.found.clear()
         if self.keep is not None:
             self.keep(kind, data)
 
@@ -128,6 +129,8 @@ class Application:
         step.call.world = self.world
         with self.clock.held() as moment:
             answer = self._routed(step, step.operation, step.call)
+        if not step.operation.is_read:
+            self.world.found.clear()
         if self.keep is not None and not step.operation.is_read:
             done = repeatable(step.asked, step.call.user.name, moment, answer.status)
             self.keep("call", done)

@@ -40,7 +40,7 @@ class Emulator:
 
     def __init__(
         self,
-        world: str | dict[str, Any] = "demo",
+        world: str | Path | dict[str, Any] = "demo",
         throttle: str = "off",
         latency_seconds: float = 0.0,
         port: int = 0,
@@ -232,7 +232,7 @@ def _outline(
 
 def serve(
     port: int = 0,
-    world: str | dict[str, Any] = "demo",
+    world: str | Path | dict[str, Any] = "demo",
     throttle: str = "off",
     latency: float = 0.0,
     data: str | Path | None = None,

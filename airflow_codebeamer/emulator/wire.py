@@ -36,7 +36,7 @@ class Wire:
 
     def __init__(
         self,
-        world: str | dict[str, Any],
+        world: str | Path | dict[str, Any],
         throttle: str,
         latency_seconds: float,
         kept_in: Path | None = None,
@@ -44,11 +44,12 @@ class Wire:
         prefix: str = PREFIX,
     ) -> None:
         self.prefix = _checked(prefix)
-        data = named_world(world) if isinstance(world, str) else world
+        # As text: whoever gave the world may change his.
+        text = _text(world)
         self.application = Application(
-            World.load(data), throttle, api=f"{self.prefix}/api"
+            World.parse(text), throttle, api=f"{self.prefix}/api"
         )
-        self.control = Control(self.application, data)
+        self.control = Control(self.application, text)
         self._kept = KeptWorld(kept_in, self.application) if kept_in else None
         self._latency_seconds = latency_seconds
         self._runner: web.ServerRunner | None = None
@@ -122,6 +123,12 @@ def _checked(prefix: str) -> str:
     if path.split("/")[0] == CONTROL.strip("/") or not re.fullmatch(r"[\w./-]*", path):
         raise ValueError(f"The API cannot be served below {prefix!r}.")
     return f"/{path}" if path else ""
+
+
+def _text(world: str | Path | dict[str, Any]) -> str:
+    if isinstance(world, Path):
+        return world.read_text("utf-8")
+    return json.dumps(named_world(world) if isinstance(world, str) else world)
 
 
 def _request(

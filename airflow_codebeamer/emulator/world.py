@@ -6,6 +6,7 @@ here decides anything: who may do what is `access`, what happens is `routes`.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -163,6 +164,8 @@ class World:
         self.baselines: dict[int, Baseline] = {}
         self.maintenance: dict[str, Any] = {"systemMode": "NORMAL"}
         self.by_name: dict[str, User] = {}
+        self.found: dict[tuple[int, str], list[Item]] = {}
+        """What queries found since the last change, by user and query."""
 
     def next_id(self, kind: str, start: int) -> int:
         """Return the next number of a kind of thing; numbers are never reused."""
@@ -210,11 +213,36 @@ class World:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> World:
-        """Build a world from its JSON.
+        """Build a world from its JSON, which stays the caller's.
 
         Raises:
             RefusedError: The JSON is not a world (400).
         """
+        return cls.parse(json.dumps(data))
+
+    @classmethod
+    def parse(cls, text: str) -> World:
+        """Build a world from its JSON as text.
+
+        Raises:
+            RefusedError: The JSON is not a world (400).
+        """
+        # A large world is a million objects, none of them garbage.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            data = json.loads(text)
+            if not isinstance(data, dict):
+                raise RefusedError(400, "A world is a JSON object.")
+            return cls._of(data)
+        except json.JSONDecodeError as error:
+            raise RefusedError(400, f"A world is JSON: {error}") from error
+        finally:
+            if collects:
+                gc.enable()
+
+    @classmethod
+    def _of(cls, data: Mapping[str, Any]) -> World:
         world = cls()
         unknown = set(data) - set(_KINDS) - _NOT_KINDS
         if unknown:
@@ -230,7 +258,7 @@ class World:
         try:
             for name, kind in _KINDS.items():
                 known = getattr(world, name)
-                for entry in json.loads(json.dumps(list(data.get(name, ())))):
+                for entry in data.get(name, ()):
                     thing = kind(**_revived(entry))
                     known[thing.item if kind is HeldLock else thing.id] = thing
         except (TypeError, KeyError, AttributeError, ValueError) as error:

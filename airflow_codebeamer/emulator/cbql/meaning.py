@@ -57,6 +57,11 @@ class Query:
             _found(self.tree, world, order.wanted)
         return _Scope(self.tree, world, now, visible).test(self.tree.condition)
 
+    @functools.cached_property
+    def is_timeless(self) -> bool:
+        """Tell whether the query finds the same at any time."""
+        return not _has_moment(self.tree.condition)
+
     def sorted(self, world: World, items: list[Item]) -> list[Item]:
         """Return items in the order that the query asks for, by id where it does not.
 
@@ -77,6 +82,14 @@ def parse(text: str) -> Query:
         RefusedError: 501 for what is not understood, 400 for what cannot be read.
     """
     return Query(read(text))
+
+
+def _has_moment(node: Node) -> bool:
+    if isinstance(node, Comparison):
+        return any(isinstance(value, Moment) for value in node.values)
+    if isinstance(node, Not | Exists):
+        return _has_moment(node.part)
+    return any(_has_moment(part) for part in node.parts)
 
 
 def _found(tree: Tree, world: World, wanted: Wanted) -> Field:
@@ -114,6 +127,8 @@ class _Scope:
         if isinstance(node, Exists):
             return self.exists(node)
         parts = [self.test(part) for part in node.parts]
+        if len(parts) == 1:
+            return parts[0]
         if isinstance(node, Either):
             return lambda item: any(part(item) for part in parts)
         assert isinstance(node, Both)  # noqa: S101

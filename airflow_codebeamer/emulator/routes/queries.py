@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_codebeamer.emulator.access import Rights
+from airflow_codebeamer.emulator.access import VIEW_ANY, Rights
 from airflow_codebeamer.emulator.baselines import as_of
 from airflow_codebeamer.emulator.call import Call, Route
 from airflow_codebeamer.emulator.cbql import Query, parse
@@ -17,6 +17,7 @@ from airflow_codebeamer.emulator.world import Item, World
 __all__ = ["QUERIES"]
 
 _MOST = 500
+_REMEMBERED = 64
 
 
 def _find(call: Call, asked: dict[str, Any]) -> Any:
@@ -43,11 +44,16 @@ def _find(call: Call, asked: dict[str, Any]) -> Any:
 
 
 def _matching(call: Call, query: Query) -> list[Item]:
-    world = call.world
-    visible = _Visible(call)
-    test = query.test(world, call.clock.now(), visible.items)
-    found = [item for item in visible.items() if test(item)]
-    return query.sorted(world, found)
+    """Find, or find again: the next page of a query costs no second look."""
+    known, key = call.world.found, (call.user.id, query.tree.query)
+    found = known.get(key)
+    if found is None:
+        visible = _Visible(call)
+        test = query.test(call.world, call.clock.now(), visible.items)
+        found = query.sorted(call.world, [one for one in visible.items() if test(one)])
+        if query.is_timeless and len(known) < _REMEMBERED:
+            known[key] = found
+    return found
 
 
 class _Visible:
@@ -55,19 +61,19 @@ class _Visible:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._rights: dict[int, Rights] = {}
 
     def items(self) -> Iterator[Item]:
         """Yield every visible item."""
         world, user = self._call.world, self._call.user
+        rights = {
+            tracker.id: Rights(world, user, tracker)
+            for tracker in world.trackers.values()
+        }
+        sees_all = {number for number, his in rights.items() if his.has(VIEW_ANY)}
         for item in world.items.values():
-            if item.trashed:
-                continue
-            his = self._rights.get(item.tracker)
-            if his is None:
-                his = Rights(world, user, world.trackers[item.tracker])
-                self._rights[item.tracker] = his
-            if his.may_view(item):
+            if not item.trashed and (
+                item.tracker in sees_all or rights[item.tracker].may_view(item)
+            ):
                 yield item
 
 
