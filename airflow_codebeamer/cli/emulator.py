@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 import threading
@@ -57,6 +58,7 @@ def serve(
         document = {"url": server.url, "control_url": server.control_url}
         session.out.result(document, [f"listening on {server.url}"])
         sys.stdout.flush()
+        gc.freeze()  # a large world is no garbage, and is looked at no more
         threading.Event().wait()
     except (KeyboardInterrupt, SystemExit):
         return 0

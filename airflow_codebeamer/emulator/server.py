@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import signal
 import threading
@@ -258,6 +259,8 @@ async def _serve(port: int, wire: Wire) -> None:
             loop.add_signal_handler(name, ended.set)
     try:
         chosen = await wire.start(port)
+        # What is there at the start stays: no collection needs to look at it again.
+        gc.freeze()
         print(f"listening on http://{HOST}:{chosen}{wire.prefix}", flush=True)  # noqa: T201
         await ended.wait()
     finally:

@@ -67,7 +67,7 @@ class Query:
 
         Items without a value come first, and last where the order descends.
         """
-        items = sorted(items, key=lambda item: item.id)
+        items = sorted(items, key=operator.attrgetter("id"))
         for order in reversed(self.tree.orders):
             field = _found(self.tree, world, order.wanted)
             items.sort(key=_key(field), reverse=order.descending)
@@ -129,6 +129,10 @@ class _Scope:
         parts = [self.test(part) for part in node.parts]
         if len(parts) == 1:
             return parts[0]
+        if isinstance(node, Both) and len(parts) == 2:
+            # What most queries are; a loop would cost more than both parts.
+            one, two = parts
+            return lambda item: one(item) and two(item)
         if isinstance(node, Either):
             return lambda item: any(part(item) for part in parts)
         assert isinstance(node, Both)  # noqa: S101
@@ -196,7 +200,9 @@ def _among_names(field: Field, negated: bool, values: frozenset[Any]) -> Test:
 
 def _equal(field: Field, negated: bool, values: frozenset[Any]) -> Test:
     read_field = field.read
-    return lambda item: (read_field(item) in values) != negated
+    if negated:
+        return lambda item: read_field(item) not in values
+    return lambda item: read_field(item) in values
 
 
 def _ordered(field: Field, compare: Callable[[Any, Any], bool], wanted: Any) -> Test:

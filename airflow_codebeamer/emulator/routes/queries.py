@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_codebeamer.emulator.access import VIEW_ANY, Rights
@@ -62,19 +62,20 @@ class _Visible:
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    def items(self) -> Iterator[Item]:
-        """Yield every visible item."""
+    def items(self) -> Iterable[Item]:
+        """Return every visible item."""
         world, user = self._call.world, self._call.user
         rights = {
             tracker.id: Rights(world, user, tracker)
             for tracker in world.trackers.values()
         }
         sees_all = {number for number, his in rights.items() if his.has(VIEW_ANY)}
-        for item in world.items.values():
-            if not item.trashed and (
-                item.tracker in sees_all or rights[item.tracker].may_view(item)
-            ):
-                yield item
+        return [
+            item
+            for item in world.items.values()
+            if not item.trashed
+            and (item.tracker in sees_all or rights[item.tracker].may_view(item))
+        ]
 
 
 def _places(world: World, items: list[Item]) -> dict[int, int]:
