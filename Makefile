@@ -59,14 +59,15 @@ matrix-celery: $(VENV)/.dev
 	@$(BIN)/python -m tests.airflow.celery --write
 
 ## fuzz: 20,000 generated requests at the emulator, written down in a docs page; long random
-## stories; the contract suite by generated clients. VENDOR is the vendor's description of
+## stories; generated and public clients. VENDOR is the vendor's description of
 ## 22.10 (openapi-22.10.json), which is not part of this repository
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz --write $(if $(VENDOR),--vendor $(VENDOR))
 	@CODEBEAMER_MACHINE_EXAMPLES=300 $(BIN)/python -m pytest -q --timeout 3000 \
 	  tests/emulator/test_world_machine.py
-	@CODEBEAMER_VENDOR_DESCRIPTION="$(VENDOR)" $(BIN)/python -m pytest -q \
-	  tests/emulator/test_contract_suite.py
+	@CODEBEAMER_VENDOR_DESCRIPTION="$(VENDOR)" CODEBEAMER_FOREIGN_CLIENTS=1 \
+	  $(BIN)/python -m pytest -q \
+	  tests/emulator/test_contract_suite.py tests/emulator/test_foreign_client.py
 
 ## nightly: the tests that `make test` leaves out
 nightly: $(VENV)/.dev

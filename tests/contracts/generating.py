@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["generate"]
+__all__ = ["generate", "installed"]
 
 ROOT = Path(__file__).parents[2]
 PINS = Path(__file__).with_name("client-generator.txt")
@@ -29,7 +29,7 @@ def generate(description: Path, package: Path) -> None:
     where = ["--path", str(description), "--output-path", str(package)]
     done = subprocess.run(
         [*run, *where, "--config", str(config), "--overwrite"],
-        env={**os.environ, "PYTHONPATH": str(_generator())},
+        env={**os.environ, "PYTHONPATH": str(installed(PINS))},
         capture_output=True,
         text=True,
         timeout=300,
@@ -39,19 +39,19 @@ def generate(description: Path, package: Path) -> None:
         raise RuntimeError(f"No client was generated: {done.stderr[-2000:]}")
 
 
-def _generator() -> Path:
-    """Return the folder with the generator, filled on first use."""
-    version = hashlib.sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    folder = BUILD / f"client-generator-{version}"
+def installed(pins: Path) -> Path:
+    """Return a folder with the packages of a list of pins, filled on first use."""
+    version = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = BUILD / f"{pins.stem}-{version}"
     BUILD.mkdir(exist_ok=True)
-    with (BUILD / "client-generator.lock").open("a") as guard:
+    with (BUILD / f"{pins.stem}.lock").open("a") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             subprocess.run(
                 [
                     *(sys.executable, "-m", "pip", "install", "--quiet"),
                     *("--disable-pip-version-check", "--no-deps"),
-                    *("--target", str(folder), "--requirement", str(PINS)),
+                    *("--target", str(folder), "--requirement", str(pins)),
                 ],
                 check=True,
                 timeout=300,
