@@ -77,6 +77,7 @@ def _world_of(world: World, baseline: Baseline) -> World:
     """Return a world to look at, in which items are what they were."""
     past = World()
     vars(past).update(vars(world))
+    past.found = {}
     past.items = {item.id: item for item in _items_of(world, baseline)}
     past.trackers = {
         **world.trackers,
