@@ -24,6 +24,7 @@ from airflow_codebeamer.emulator.app import Application
 from airflow_codebeamer.emulator.keeping import KeptWorld
 from airflow_codebeamer.emulator.world import World
 from tests.emulator.test_invariants import KINDS, NUMBERS, call, do, start
+from tests.fuzz.target import target
 
 Ask = Callable[..., requests.Response]
 ITEMS = "/trackers/2001/items"
@@ -231,3 +232,43 @@ def test_doing_the_calls_again_makes_the_same_world(
     kept(copy, second).close()
     assert same(second.world.dump(), first.world.dump())
     keeper.close()
+
+
+def test_a_saved_world_is_loaded_whole_over_http() -> None:
+    with target() as server, requests.Session() as session:
+        saved = session.get(f"{server.control_url}/world", timeout=20).json()
+        for kind in ("comments", "attachments", "associations", "locks", "items"):
+            assert saved[kind], kind
+        session.post(f"{server.control_url}/reset", timeout=20)
+        assert not same(server.world(), saved)
+        answer = session.put(f"{server.control_url}/world", json=saved, timeout=20)
+        assert answer.status_code == 200
+        assert same(
+            session.get(f"{server.control_url}/world", timeout=20).json(), saved
+        )
+
+
+def test_the_command_keeps_its_world_and_refuses_what_is_none(tmp_path: Path) -> None:
+    file, none = tmp_path / "kept.jsonl", tmp_path / "none.json"
+    none.write_text("[")
+    command = [sys.executable, "-m", "airflow_codebeamer.cli", "emulator", "serve"]
+    with subprocess.Popen(
+        [*command, "--data", str(file)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        who = ("generator", "generator")
+        requests.post(f"{url}/api/v3{ITEMS}", json={"name": "x"}, auth=who, timeout=20)
+        process.kill()
+    with Emulator(data=file) as server:
+        assert [item["name"] for item in server.items(2001)] == ["x"]
+    done = subprocess.run(
+        [*command, "--world", str(none)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "A world is JSON" in done.stderr
+    assert "Traceback" not in done.stderr
