@@ -52,6 +52,8 @@ def test_trackers_of_a_project(ask: Ask) -> None:
     assert names(ask("alice", "POST", path, body), "trackers") == []
     path = "/projects/200/trackers/search"
     assert ask("alice", "POST", path, {}).status_code == 403
+    nameless = ask("bond", "POST", "/projects/101/trackers/search", {"types": [{}]})
+    assert (nameless.status_code, nameless.json()["trackers"]) == (200, [])
 
 
 def test_users_by_what_is_known(ask: Ask) -> None:

@@ -46,7 +46,7 @@ def _trackers(call: Call) -> Any:
         and Rights(world, call.user, tracker).sees_tracker
     ]
     key, kinds = asked.get("keyName"), asked.get("types")
-    wanted = {kind["id"] for kind in kinds or ()}
+    wanted = {kind.get("id") for kind in kinds or ()}
     found = [
         tracker
         for tracker in shown
