@@ -7,7 +7,6 @@ python docs/generate.py --check    # exit 1 if one is not what the code says
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -17,6 +16,7 @@ from typing import Any
 import typer
 from airflow_page import airflow_page
 from document_page import document_page
+from emulator_page import emulator_page
 from protocol_page import protocol_page
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -26,7 +26,6 @@ from airflow_codebeamer import errors, settings
 from airflow_codebeamer.cli.main import app
 from airflow_codebeamer.cli.session import Where
 from airflow_codebeamer.database import schema
-from airflow_codebeamer.emulator import coverage, differences
 from airflow_codebeamer.locking.states import STEPS, LockState
 from airflow_codebeamer.provider_info import get_provider_info
 from airflow_codebeamer.skeleton import document_schema
@@ -128,33 +127,6 @@ def states_page() -> Iterator[str]:
             f"| {step.name} | `{step.source.value}` | `{step.target.value}` "
             f"| {raises} |\n"
         )
-
-
-def emulator_page() -> Iterator[str]:
-    """What the emulator claims, what it assumes, what it does not know."""
-    known = [entry for entry in coverage() if entry["level"] != "absent"]
-    absent = len(coverage()) - len(known)
-    yield "# What the emulator covers\n\n"
-    yield f"{len(known)} operations; the other {absent} of the vendor's 22.10 "
-    yield "description answer 501 and say their name. No operation is *verified*: "
-    yield "nobody has run the same test against a licensed server yet.\n\n"
-    yield "| operation | path | level |\n| --- | --- | --- |\n"
-    for entry in known:
-        yield (
-            f"| `{entry['operation']}` | {entry['method']} "
-            f"`{entry['path']}` | {entry['level']} |\n"
-        )
-    yield "\n## Differences and assumptions\n\n"
-    yield "A switch is a key of `assumptions` in a world; "
-    yield "its default is what we chose.\n\n"
-    yield "| question | what we chose | what it changes | source | switch |\n"
-    yield "| --- | --- | --- | --- | --- |\n"
-    for entry in differences():
-        cells = [entry[key] for key in ("question", "chosen", "changes", "source")]
-        switch = entry.get("switch", "")
-        told = json.dumps(entry["options"]).strip("[]") if switch else ""
-        cells.append(f"`{switch}`: {told}" if switch else "")
-        yield "| " + " | ".join(cell(str(text)) for text in cells) + " |\n"
 
 
 def store_page() -> Iterator[str]:

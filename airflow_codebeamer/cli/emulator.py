@@ -1,4 +1,4 @@
-"""`emulator serve|differences|coverage`: a Codebeamer to try things on."""
+"""`emulator serve|differences|coverage|compare`: a Codebeamer to try things on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import importlib
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,11 @@ from airflow_codebeamer.errors import ConfigurationError
 __all__ = ["app"]
 
 app = typer.Typer(help="A Codebeamer to try things on, without a licence.")
+
+
+RELEASE = Annotated[
+    str, typer.Option(help="Like which release: 10.1, 21.09, 22.04, 22.10, 2.x.")
+]
 
 
 @command(app, "serve")
@@ -38,6 +44,7 @@ def serve(
     prefix: Annotated[
         str, typer.Option(help="Its context path; / for a server at the root.")
     ] = "/cb",
+    release: RELEASE = "22.10",
 ) -> int:
     """Run the emulator until Ctrl-C. The first line says where it listens."""
     thinks = span(latency, option="--latency").total_seconds()
@@ -50,6 +57,7 @@ def serve(
             port=port,
             data=data or None,
             prefix=prefix,
+            release=release,
         )
         server.__enter__()
     except (ValueError, room.RefusedError, OSError) as error:
@@ -76,16 +84,65 @@ def differences(session: Session) -> int:
     return 0
 
 
+@command(app, "compare")
+def compare(
+    session: Session,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="An OpenAPI file, a server's address, or the name of a release.",
+        ),
+    ],
+    release: RELEASE = "22.10",
+) -> int:
+    """Hold the emulator's description against the vendor's, or a live server's.
+
+    A difference that nobody has explained is listed, and is an error.
+    """
+    room = _room()
+    try:
+        if source in room.RELEASES:
+            release, theirs = source, room.vendor_facts(source)
+        else:
+            theirs = room.facts_of(room.read_description(source))
+        found = room.compare(room.load_contract(release), theirs)
+    except ValueError as error:
+        raise ConfigurationError("emulator compare", str(error)) from error
+    unknown = [one for one in found if not one.explained]
+    session.out.table(
+        {
+            "release": release,
+            "unknown": [asdict(one) for one in unknown],
+            "explained": [asdict(one) for one in found if one.explained],
+        },
+        ("place", "ours", "theirs"),
+        [[one.place, one.ours or "-", one.theirs or "-"] for one in unknown],
+    )
+    session.out.say(
+        f"{len(found)} differences, {len(unknown)} of them not explained;"
+        " `emulator differences` explains the others."
+    )
+    return 1 if unknown else 0
+
+
 @command(app, "coverage")
-def coverage(session: Session) -> int:
+def coverage(session: Session, release: RELEASE = "22.10") -> int:
     """Say for every operation of the vendor how far the emulator knows it."""
-    found = _room().coverage()
+    found = _coverage(release)
     session.out.table(
         {"coverage": found},
         ("operation", "method", "path", "level"),
         [[one["operation"], one["method"], one["path"], one["level"]] for one in found],
     )
     return 0
+
+
+def _coverage(release: str) -> Any:
+    try:
+        return _room().coverage(release)
+    except ValueError as error:
+        raise ConfigurationError("--release", str(error)) from error
 
 
 def _world(text: str) -> str | Path:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_codebeamer.emulator.catalog import ALL_PERMISSIONS, PROJECT_ADMIN_MINIMUM
+from airflow_codebeamer.emulator.catalog import (
+    ALL_PERMISSIONS,
+    NEWEST,
+    PROJECT_ADMIN_MINIMUM,
+)
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.world import Item, Role, Tracker, User, World
 
@@ -46,7 +50,9 @@ def granted(world: World, tracker: Tracker, role: Role) -> frozenset[int]:
     while source.permissions is None and source.template is not None:
         source = world.trackers[source.template]
     own = frozenset((source.permissions or {}).get(role.id, ()))
-    return own | PROJECT_ADMIN_MINIMUM if role.project_admin else own
+    if role.project_admin:
+        own |= PROJECT_ADMIN_MINIMUM
+    return own if world.assumptions["newest_permissions"] else own - NEWEST
 
 
 def require_project(world: World, user: User, project_id: int) -> None:

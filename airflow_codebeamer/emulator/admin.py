@@ -16,9 +16,29 @@ from airflow_codebeamer.emulator.seeds import named_world
 from airflow_codebeamer.emulator.step import Answer
 from airflow_codebeamer.emulator.world import World
 
-__all__ = ["CONTROL", "Control"]
+__all__ = ["CONTROL", "CONTROL_ROUTES", "Control"]
 
 CONTROL = "/emulator"
+"""Below this path, which no Codebeamer has, the emulator itself is asked."""
+
+CONTROL_ROUTES: dict[tuple[str, str], str] = {
+    ("GET", "health"): "that it is up: release, number of operations",
+    ("POST", "reset"): "back to the world, the time and the empty lists it started"
+    " with; answers the numbers of faults that were never met",
+    ("GET", "world"): "the whole world as JSON, with the switches (`assumptions`)",
+    ("PUT", "world"): 'replace the world by JSON, or by `{"name": "demo"}`',
+    ("GET", "clock"): "its own time, and whether it stands still",
+    ("POST", "clock"): "`advance_seconds`, `now`, `stopped`: move, set, stop the time",
+    ("GET", "faults"): "every fault, and how many calls it fitted and met",
+    ("POST", "faults"): "add a fault or a list of faults; answers their numbers",
+    ("DELETE", "faults"): 'forget all faults, or one: `{"number": 3}`',
+    ("GET", "calls"): "every request: operation, user, status, fault, time, body"
+    " without secrets; for a refused one why, and the nearest right one",
+    ("DELETE", "calls"): "forget the requests so far",
+    ("GET", "differences"): "what is assumed, and where it differs from the vendor",
+    ("GET", "coverage"): "every operation of the release, and how far it is known",
+}
+"""Every request below the prefix with what it does."""
 
 
 class Control:
@@ -27,7 +47,7 @@ class Control:
     def __init__(self, application: Application, world: str) -> None:
         self._application = application
         self._first_world = world
-        self._routes: dict[tuple[str, str], Callable[[Any], Any]] = {
+        handlers: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "health"): self._health,
             ("POST", "reset"): self._reset,
             ("GET", "world"): lambda _: application.world.dump(),
@@ -36,12 +56,13 @@ class Control:
             ("POST", "clock"): self._post_clock,
             ("GET", "faults"): lambda _: application.faults.to_json(),
             ("POST", "faults"): self._post_faults,
-            ("DELETE", "faults"): lambda _: application.faults.clear(),
+            ("DELETE", "faults"): self._delete_faults,
             ("GET", "calls"): lambda _: application.calls.to_json(),
             ("DELETE", "calls"): lambda _: application.calls.clear(),
             ("GET", "differences"): lambda _: differences(),
-            ("GET", "coverage"): lambda _: coverage(),
+            ("GET", "coverage"): lambda _: coverage(application.contract.release),
         }
+        self._routes = {known: handlers[known] for known in CONTROL_ROUTES}
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
         """Answer one request below the prefix; nothing here is a Codebeamer call."""
@@ -118,6 +139,15 @@ class Control:
         if not all(isinstance(entry, dict) for entry in entries):
             raise RefusedError(400, "Send a fault or a list of faults.")
         return [self._application.faults.add(entry).number for entry in entries]
+
+    def _delete_faults(self, body: Any) -> Any:
+        faults = self._application.faults
+        if body is None:
+            faults.clear()
+        elif isinstance(body, dict) and body.keys() == {"number"}:
+            faults.remove(body["number"])
+        else:
+            raise RefusedError(400, 'Send nothing, or {"number": 3}.')
 
 
 def _read(body: bytes) -> Any:

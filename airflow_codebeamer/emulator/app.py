@@ -19,6 +19,7 @@ from airflow_codebeamer.emulator.forms import disposition
 from airflow_codebeamer.emulator.judging import Bench
 from airflow_codebeamer.emulator.reading import claimed_name
 from airflow_codebeamer.emulator.refusal import RefusedError
+from airflow_codebeamer.emulator.releases import RELEASE
 from airflow_codebeamer.emulator.routes import ROUTES
 from airflow_codebeamer.emulator.step import JSON, Answer, Asked, Step
 from airflow_codebeamer.emulator.throttle import Throttle, parse_limits
@@ -40,20 +41,23 @@ class Application:
         routes: Mapping[str, Route] = ROUTES,
         *,
         api: str = API,
+        release: str = RELEASE,
     ) -> None:
-        self.contract = load_contract()
+        self.contract = load_contract(release)
         self.api = api
-        odd = sorted(routes.keys() ^ self.contract.operations.keys())
+        odd = sorted(routes.keys() ^ load_contract().operations.keys())
         if odd:
             raise RuntimeError(f"Contract and routes differ in {', '.join(odd)}.")
         self._routes = routes
         self.world = world
         self.clock = WorldClock()
-        self.faults = Faults()
+        self.faults = Faults(self.contract.operations)
         self.calls = Calls()
         self.keep: Callable[[str, Any], None] | None = None
         """Told of every change before it is answered; None: nobody keeps it."""
         self._limits = parse_limits(throttle)
+        if self._limits and 429 not in self.contract.has_status:
+            raise ValueError(f"Release {release} has no throttle; it came with 21.09.")
         self._bench = Bench(self.contract, api, self.clock, Throttle(self._limits))
 
     def replace_world(self, world: World) -> None:
@@ -151,6 +155,8 @@ class Application:
             return Answer()
         if isinstance(result, Content):
             return self._file(step, operation, result)
+        if operation.trim_answer is not None:
+            result = operation.trim_answer(result)
         check = operation.check_answer
         problem = check(result) if check is not None else "an answer without a shape"
         if problem is not None:

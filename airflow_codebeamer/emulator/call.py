@@ -34,6 +34,8 @@ class Call:
     path: dict[str, Any] = field(default_factory=dict)
     query: dict[str, Any] = field(default_factory=dict)
     body: Any = None
+    knows_locked: bool = True
+    """Whether the release has a status of its own, 423, for locked items."""
 
     @property
     def now(self) -> str:

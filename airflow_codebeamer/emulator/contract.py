@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
+from airflow_codebeamer.emulator.releases import RELEASE, as_of
+from airflow_codebeamer.emulator.trimming import trimmed
 from airflow_codebeamer.emulator.validation import Check, Shapes
 
 __all__ = ["Contract", "Operation", "Parameter", "Unclaimed", "load_contract"]
+
+Trim = Callable[[Any], Any]
 
 # Reads whose request needs a body.
 _READS_BY_POST = frozenset(
@@ -55,6 +59,8 @@ class Operation:
     check_request: Check | None = None
     check_answer: Check | None = None
     may_be_empty: bool = False
+    trim_request: Trim | None = None
+    trim_answer: Trim | None = None
     request_media: str = "application/json"
     answer_media: str = "application/json"
 
@@ -79,11 +85,14 @@ class Contract:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.release: str = data["release"]
         self.data = data
+        self.has_status = frozenset(
+            status for entry in data["operations"] for status in entry["statuses"]
+        )
         shapes = data["shapes"]
         requests = Shapes(shapes, nullable=True)
         answers = Shapes(shapes, nullable=False)
         self.operations = {
-            entry["id"]: _operation(entry, requests, answers)
+            entry["id"]: _with_trims(data, entry, _operation(entry, requests, answers))
             for entry in data["operations"]
         }
         self.unclaimed = {
@@ -192,12 +201,35 @@ def _operation(
     )
 
 
+def _with_trims(
+    data: Mapping[str, Any], entry: Mapping[str, Any], operation: Operation
+) -> Operation:
+    """Let answers drop what an old release does not know, and open requests too."""
+
+    def trim(side: str) -> Trim:
+        return functools.partial(trimmed, data["shapes"], entry[side])
+
+    return replace(
+        operation,
+        trim_request=trim("request")
+        if data.get("open") and "request" in entry
+        else None,
+        trim_answer=trim("answer")
+        if data.get("trimmed") and "answer" in entry
+        else None,
+    )
+
+
 def _parameter(given: Mapping[str, Any]) -> Parameter:
     return Parameter(given["name"], given["schema"], given.get("required", False))
 
 
 @functools.cache
-def load_contract() -> Contract:
-    """Return the contract that comes with the package, compiled once a process."""
+def load_contract(release: str = RELEASE) -> Contract:
+    """Return the contract as a release has it, compiled once a process.
+
+    Raises:
+        ValueError: Nothing is known about the release.
+    """
     text = resources.files(__package__).joinpath("contract.json").read_text("utf-8")
-    return Contract(json.loads(text))
+    return Contract(as_of(json.loads(text), release))

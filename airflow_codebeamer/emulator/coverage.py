@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_codebeamer.emulator.contract import load_contract
+from airflow_codebeamer.emulator.releases import RELEASE
 
 __all__ = ["LEVELS", "coverage"]
 
@@ -12,9 +13,9 @@ LEVELS = ("absent", "declared", "shaped", "stateful", "documented", "verified")
 """From nothing to the same test passed against a real server."""
 
 
-def coverage() -> list[dict[str, Any]]:
-    """Return every operation of the vendor's description with its level."""
-    contract = load_contract()
+def coverage(release: str = RELEASE) -> list[dict[str, Any]]:
+    """Return every operation that a release has, with its level."""
+    contract = load_contract(release)
     entries = [
         {
             "operation": operation.id,

@@ -31,6 +31,10 @@ def openapi(contract: Contract, url: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for entry in contract.data["operations"]:
         paths.setdefault(entry["path"], {})[entry["method"].lower()] = _operation(entry)
+    schemas = {name: _schema(shape) for name, shape in shapes.items()}
+    if contract.data.get("open"):
+        for schema in schemas.values():
+            schema.pop("additionalProperties", None)
     return {
         "openapi": "3.0.1",
         "info": {
@@ -43,7 +47,7 @@ def openapi(contract: Contract, url: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {
-                **{name: _schema(shape) for name, shape in shapes.items()},
+                **schemas,
                 "RestException": _error(),
             },
             "securitySchemes": {

@@ -18,11 +18,18 @@ __all__ = ["default_assumptions", "differences"]
 
 @functools.cache
 def _entries() -> list[dict[str, Any]]:
-    """Return the order of judging, then everything else that we had to choose."""
+    """Return all entries; `about` says which of four lists one is from."""
     folder = resources.files(__package__)
     order = json.loads(folder.joinpath("order.json").read_text("utf-8"))
     chosen = json.loads(folder.joinpath("differences.json").read_text("utf-8"))
-    return [*order["steps"], *chosen]
+    releases = json.loads(folder.joinpath("releases.json").read_text("utf-8"))
+    explained = json.loads(folder.joinpath("explained.json").read_text("utf-8"))
+    return [
+        *({"about": "order", **entry} for entry in order["steps"]),
+        *({"about": "behaviour", **entry} for entry in chosen),
+        *({"about": "release", **entry} for entry in releases),
+        *({"about": "description", **entry} for entry in explained),
+    ]
 
 
 def differences() -> list[dict[str, Any]]:

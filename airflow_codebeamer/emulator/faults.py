@@ -8,11 +8,11 @@ the effect leave the world alone; `drop_answer`, and whatever has the phase
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_codebeamer.emulator.contract import Operation, load_contract
+from airflow_codebeamer.emulator.contract import Operation
 from airflow_codebeamer.emulator.refusal import RefusedError
 
 __all__ = ["KINDS", "LATE", "Fault", "Faults", "UnmetFaultError"]
@@ -109,7 +109,8 @@ class UnmetFaultError(AssertionError):
 class Faults:
     """The faults of one emulator, in the order in which they were added."""
 
-    def __init__(self) -> None:
+    def __init__(self, operations: Collection[str]) -> None:
+        self._operations = operations
         self._faults: list[Fault] = []
         self._next = 1
 
@@ -119,7 +120,7 @@ class Faults:
         Raises:
             RefusedError: It is not one (400).
         """
-        fault = _fault(data)
+        fault = _fault(data, self._operations)
         fault.number = self._next
         self._next += 1
         self._faults.append(fault)
@@ -146,14 +147,14 @@ class Faults:
         return [fault for fault in self._faults if fault.meets(operation, user)]
 
 
-def _fault(data: Mapping[str, Any]) -> Fault:
+def _fault(data: Mapping[str, Any], operations: Collection[str]) -> Fault:
     try:
         fault = Fault(**data)
     except TypeError as error:
         raise RefusedError(400, f"This is not a fault: {error}") from error
     if fault.kind not in KINDS:
         raise RefusedError(400, f"A fault's kind is one of {', '.join(KINDS)}.")
-    known = {"*", "read", "write", *load_contract().operations}
+    known = {"*", "read", "write", *operations}
     if fault.operation not in known:
         raise RefusedError(400, f"There is no claimed operation {fault.operation!r}.")
     if fault.phase not in (None, "before", "after"):

@@ -73,7 +73,15 @@ class Bench:
         for name in names:
             _JUDGES[name](case)
         if user is not None:
-            step.call = Call(world, self.clock, user, case.where, case.query, case.body)
+            step.call = Call(
+                world,
+                self.clock,
+                user,
+                case.where,
+                case.query,
+                case.body,
+                423 in self.contract.has_status,
+            )
 
     def _find(self, step: Step) -> tuple[Any, list[str], list[str]]:
         """Look an operation up, and note it for the journal and the faults."""

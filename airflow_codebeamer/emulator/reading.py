@@ -73,6 +73,8 @@ def read_body(operation: Operation, body: bytes, content_type: str = "") -> Any:
         given = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, f"JSON parse error: {error}") from error
+    if operation.trim_request is not None:
+        given = operation.trim_request(given)
     problem = operation.check_request(given)
     if problem is not None:
         raise RefusedError(400, f"JSON parse error: {problem}")

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from airflow_codebeamer.emulator.admin import CONTROL
 from airflow_codebeamer.emulator.faults import UnmetFaultError
+from airflow_codebeamer.emulator.releases import RELEASE
 from airflow_codebeamer.emulator.routes.permissions import list_permissions
 from airflow_codebeamer.emulator.shown import show_item
 from airflow_codebeamer.emulator.wire import HOST, PREFIX, Wire
@@ -31,7 +32,8 @@ class Emulator:
     It runs in a thread with an event loop of its own and listens on this machine
     only. Any number can live in one process without seeing each other. It keeps
     no files, unless `data` names one: then its world goes on where it stood.
-    `prefix` is its context path, "" for a server at the root.
+    `prefix` is its context path, "" for a server at the root; `release` is the one
+    that it behaves like, see `release_rules`.
 
     A fault that no call met is an error when the block ends without another one.
 
@@ -48,9 +50,12 @@ class Emulator:
         data: str | Path | None = None,
         *,
         prefix: str = PREFIX,
+        release: str = RELEASE,
     ) -> None:
         kept_in = Path(data) if data is not None else None
-        self._wire = Wire(world, throttle, latency_seconds, kept_in, prefix=prefix)
+        self._wire = Wire(
+            world, throttle, latency_seconds, kept_in, prefix=prefix, release=release
+        )
         self._wanted_port = port
         self._port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -239,6 +244,7 @@ def serve(
     data: str | Path | None = None,
     *,
     prefix: str = PREFIX,
+    release: str = RELEASE,
 ) -> None:
     """Run in the foreground until SIGINT or SIGTERM; the first line is the address.
 
@@ -246,9 +252,8 @@ def serve(
     """
     kept_in = Path(data) if data is not None else None
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            _serve(port, Wire(world, throttle, latency, kept_in, prefix=prefix))
-        )
+        wire = Wire(world, throttle, latency, kept_in, prefix=prefix, release=release)
+        asyncio.run(_serve(port, wire))
 
 
 async def _serve(port: int, wire: Wire) -> None:

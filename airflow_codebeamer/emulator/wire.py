@@ -17,6 +17,7 @@ from airflow_codebeamer.emulator.admin import CONTROL, Control
 from airflow_codebeamer.emulator.app import Application
 from airflow_codebeamer.emulator.describe import openapi
 from airflow_codebeamer.emulator.keeping import KeptWorld
+from airflow_codebeamer.emulator.releases import RELEASE
 from airflow_codebeamer.emulator.seeds import named_world
 from airflow_codebeamer.emulator.step import Answer, Asked
 from airflow_codebeamer.emulator.world import World
@@ -42,12 +43,13 @@ class Wire:
         kept_in: Path | None = None,
         *,
         prefix: str = PREFIX,
+        release: str = RELEASE,
     ) -> None:
         self.prefix = _checked(prefix)
         # As text: whoever gave the world may change his.
         text = _text(world)
         self.application = Application(
-            World.parse(text), throttle, api=f"{self.prefix}/api"
+            World.parse(text), throttle, api=f"{self.prefix}/api", release=release
         )
         self.control = Control(self.application, text)
         self._kept = KeptWorld(kept_in, self.application) if kept_in else None

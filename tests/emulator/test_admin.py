@@ -122,6 +122,9 @@ def test_faults_over_http(ask: Ask, control: Ask) -> None:
     ]
     assert control("POST", "faults", {"kind": "?"}).status_code == 400
     assert control("POST", "faults", [1]).status_code == 400
+    assert control("DELETE", "faults", {"number": 1}).status_code == 200
+    assert [one["number"] for one in control("GET", "faults").json()] == [2]
+    assert control("DELETE", "faults", [1]).status_code == 400
     assert control("DELETE", "faults").status_code == 200
     assert control("GET", "faults").json() == []
     assert ask("alice", "GET", "/projects").status_code == 200

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_codebeamer.emulator.access import Rights, granted, roles_of
 from airflow_codebeamer.emulator.call import EMPTY, Call, Route
-from airflow_codebeamer.emulator.catalog import ALL_PERMISSIONS, PERMISSIONS
+from airflow_codebeamer.emulator.catalog import ALL_PERMISSIONS, NEWEST, PERMISSIONS
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.shown import permission_reference, reference
 from airflow_codebeamer.emulator.world import Role, Tracker, World
@@ -33,13 +33,20 @@ def _shown(role: Role, numbers: frozenset[int]) -> dict[str, Any]:
     }
 
 
+def _known(call: Call) -> tuple[int, ...]:
+    """Return the permissions that the server has; two are newer than the rest."""
+    if call.world.assumptions["newest_permissions"]:
+        return ALL_PERMISSIONS
+    return tuple(number for number in ALL_PERMISSIONS if number not in NEWEST)
+
+
 def _get_known(call: Call) -> Any:
-    return [permission_reference(number) for number in ALL_PERMISSIONS]
+    return [permission_reference(number) for number in _known(call)]
 
 
 def _get_one(call: Call) -> Any:
     number = call.path["trackerPermissionId"]
-    if number not in ALL_PERMISSIONS:
+    if number not in _known(call):
         raise RefusedError(404, "Tracker permission is not found.")
     name, label = PERMISSIONS[number]
     return {"id": number, "name": name, "label": label or name}
@@ -97,7 +104,7 @@ def _put_permissions(call: Call) -> Any:
     tracker, role = _to_change(call)
     numbers = [entry["id"] for entry in call.body["permissions"] or ()]
     for number in numbers:
-        if number not in ALL_PERMISSIONS:
+        if number not in _known(call):
             raise RefusedError(404, f"Tracker permission {number} is not found.")
     own = _own_permissions(call.world, tracker)
     if numbers:
