@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large bench matrix matrix-celery fuzz up format clean
+.PHONY: demo test check nightly large access bench matrix matrix-celery fuzz up format clean
 
 define install
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -76,6 +76,10 @@ nightly: $(VENV)/.dev
 ## large: memory and time with 100,000 items (about 20 minutes)
 large: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench.large
+
+## access: every cell of the emulator's table of rights, over HTTP (some minutes)
+access: $(VENV)/.dev
+	CODEBEAMER_WHOLE_TABLE=1 $(BIN)/python -m pytest -q -n 2 --timeout 3000 tests/emulator/test_access_table.py
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

@@ -10,8 +10,12 @@ from reading import cell
 
 from airflow_codebeamer.emulator import (
     CONTROL_ROUTES,
+    ITEMS,
+    PERMISSION_SETS,
+    PERMISSIONS,
     RELEASE,
     RELEASES,
+    access_data,
     coverage,
     differences,
 )
@@ -22,6 +26,7 @@ __all__ = ["emulator_page"]
 def emulator_page() -> Iterator[str]:
     """Everything that the emulator says about itself."""
     yield from _coverage()
+    yield from _access()
     yield from _control()
     entries = differences()
     for about, title, note in _LISTS:
@@ -73,6 +78,34 @@ def _coverage() -> Iterator[str]:
             f"| `{entry['operation']}` | {entry['method']} "
             f"`{entry['path']}` | {entry['level']} |\n"
         )
+    yield "\n"
+
+
+def _access() -> Iterator[str]:
+    data = access_data()
+    yield "## Who may do what\n\nTracker permissions by their "
+    yield "ids; *owner* is whoever submitted an item, is assigned to it or owns it, "
+    yield "*author* whoever wrote a comment or a file. A test walks every cell: each "
+    yield f"of {len(PERMISSION_SETS)} sets of permissions, {len(data['actors'])} "
+    yield f"actors, {len(data['actions'])} actions and {len(ITEMS)} kinds of items, "
+    yield "over HTTP.\n\n| right | permission |\n| --- | --- |\n"
+    for right, ways in data["rights"].items():
+        told = [
+            f"{PERMISSIONS[way[0]][1] or PERMISSIONS[way[0]][0]} ({way[0]})"
+            + (f" as {way[1]}" if len(way) > 1 else "")
+            for way in ways
+        ]
+        yield f"| {right} | {', or '.join(told) or 'not by tracker permissions'} |\n"
+    yield "\n| action | operation | rights | source | level |\n|" + " --- |" * 5 + "\n"
+    for one in data["actions"]:
+        rights = ", ".join(one["rights"])
+        yield f"| {one['action']} | `{one['operation']}` | {rights} "
+        yield f"| {cell(one['source'])} | {one['level']} |\n"
+    yield "\n| actor | has | in any case | source | level |\n|" + " --- |" * 5 + "\n"
+    for one in data["actors"]:
+        always = ", ".join(one["always"]) or "-"
+        yield f"| {one['actor']} | {one['has']} | {always} "
+        yield f"| {cell(one['source'])} | {one['level']} |\n"
     yield "\n"
 
 

@@ -6,10 +6,18 @@ cannot be made twice and look right.
 
 from __future__ import annotations
 
+from airflow_codebeamer.emulator.access_table import (
+    ITEMS,
+    PERMISSION_SETS,
+    AccessCell,
+    access_cells,
+    access_data,
+)
 from airflow_codebeamer.emulator.admin import CONTROL_ROUTES
 from airflow_codebeamer.emulator.builder import WorldBuilder
 from airflow_codebeamer.emulator.catalog import (
     ALL_PERMISSIONS,
+    PERMISSIONS,
     PROJECT_ADMIN_MINIMUM,
     READ_ONLY,
 )
@@ -42,14 +50,20 @@ __all__ = [
     "DEMO_TEMPLATE_ID",
     "DEMO_TRACKER_ID",
     "DEMO_USER_IDS",
+    "ITEMS",
+    "PERMISSIONS",
+    "PERMISSION_SETS",
     "PROJECT_ADMIN_MINIMUM",
     "READ_ONLY",
     "RELEASE",
     "RELEASES",
+    "AccessCell",
     "Emulator",
     "RefusedError",
     "UnmetFaultError",
     "WorldBuilder",
+    "access_cells",
+    "access_data",
     "compare",
     "coverage",
     "demo_world",

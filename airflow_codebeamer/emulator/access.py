@@ -20,6 +20,7 @@ __all__ = [
     "HISTORY_VIEW",
     "MASS_EDIT",
     "VIEW_ANY",
+    "VIEW_OWN",
     "Rights",
     "granted",
     "require_project",
@@ -29,6 +30,7 @@ __all__ = [
 VIEW_ANY, EDIT_ANY, VIEW_OWN, ADD, EDIT_OWN = 0, 1, 2, 3, 4
 MASS_EDIT, CLOSE, DELETE, HISTORY_VIEW = 5, 6, 7, 8
 _OWNER_FIELDS = (5, 32)
+_NONE: frozenset[int] = frozenset()
 
 
 def roles_of(world: World, user: User, project_id: int) -> list[Role]:
@@ -55,6 +57,14 @@ def granted(world: World, tracker: Tracker, role: Role) -> frozenset[int]:
     return own if world.assumptions["newest_permissions"] else own - NEWEST
 
 
+def granted_to_creators(world: World, tracker: Tracker) -> frozenset[int]:
+    """Return what whoever created an item may do to it; no operation shows this."""
+    source = tracker
+    while source.creator_permissions is None and source.template is not None:
+        source = world.trackers[source.template]
+    return frozenset(source.creator_permissions or ())
+
+
 def require_project(world: World, user: User, project_id: int) -> None:
     """Refuse when a project is not there or not the user's to see.
 
@@ -68,27 +78,33 @@ def require_project(world: World, user: User, project_id: int) -> None:
 
 
 class Rights:
-    """What one user may do on one tracker, worked out once per request."""
+    """What one user may do on one tracker, worked out once per request.
 
-    def __init__(self, world: World, user: User, tracker: Tracker) -> None:
+    With an item, `permissions` are what he may do to that item: if he created it,
+    they hold what the tracker grants to creators.
+    """
+
+    def __init__(
+        self, world: World, user: User, tracker: Tracker, item: Item | None = None
+    ) -> None:
         self._world = world
         self._user = user
         self._roles = roles_of(world, user, tracker.project)
-        if user.system_admin:
+        if user.system_admin and not world.assumptions["system_admins_are_bound"]:
             self.permissions = frozenset(ALL_PERMISSIONS)
         else:
             self.permissions = frozenset[int]().union(
                 *(granted(world, tracker, role) for role in self._roles)
             )
+        self._as_creator = granted_to_creators(world, tracker) if self._roles else _NONE
+        if item is not None:
+            self.permissions = self._on(item)
 
     @property
     def sees_tracker(self) -> bool:
         """Tell whether the tracker exists for this user."""
-        return (
-            VIEW_ANY in self.permissions
-            or VIEW_OWN in self.permissions
-            or self.administers_trackers
-        )
+        known = self.permissions | self._as_creator
+        return VIEW_ANY in known or VIEW_OWN in known or self.administers_trackers
 
     @property
     def administers_trackers(self) -> bool:
@@ -103,15 +119,18 @@ class Rights:
 
     def may_view(self, item: Item) -> bool:
         """Tell whether the user may read an item."""
-        return VIEW_ANY in self.permissions or (
-            VIEW_OWN in self.permissions and self.owns(item)
-        )
+        known = self._on(item)
+        return VIEW_ANY in known or (VIEW_OWN in known and self.owns(item))
 
     def may_edit(self, item: Item) -> bool:
         """Tell whether the user may change an item that he may see."""
-        return EDIT_ANY in self.permissions or (
-            EDIT_OWN in self.permissions and self.owns(item)
-        )
+        known = self._on(item)
+        return EDIT_ANY in known or (EDIT_OWN in known and self.owns(item))
+
+    def _on(self, item: Item) -> frozenset[int]:
+        if self._as_creator and item.created_by == self._user.id:
+            return self.permissions | self._as_creator
+        return self.permissions
 
     def owns(self, item: Item) -> bool:
         """Tell whether the item is the user's: his to do, or submitted by him."""

@@ -117,11 +117,13 @@ class WorldBuilder:
         permissions: Mapping[int, Iterable[int]] | None = None,
         available_as_template: bool = False,
         template: int | None = None,
+        creator_permissions: Iterable[int] | None = None,
         kind: str = "Requirement",
     ) -> int:
         """Add a tracker of a kind: Requirement, Task or Test Case.
 
         A tracker with a template and without permissions has its template's.
+        `creator_permissions` are granted to whoever created an item, on that item.
         """
         number = self._world.next_id("tracker", 2001)
         own: dict[int, list[int]] | None = None
@@ -140,6 +142,9 @@ class WorldBuilder:
             template=template,
             available_as_template=available_as_template,
             permissions=own,
+            creator_permissions=(
+                None if creator_permissions is None else sorted(creator_permissions)
+            ),
         )
         return number
 

@@ -80,7 +80,7 @@ class Project:
 
 @dataclass
 class Tracker:
-    """A tracker; `permissions` is None while they are its template's."""
+    """A tracker; what is None of its permissions is its template's."""
 
     id: int
     project: int
@@ -93,6 +93,7 @@ class Tracker:
     template: int | None = None
     available_as_template: bool = False
     permissions: dict[int, list[int]] | None = field(default_factory=dict)
+    creator_permissions: list[int] | None = None
     children: list[int] = field(default_factory=list)
     version: int = 1
     created_at: str = _START

@@ -63,7 +63,7 @@ def create(
     if values.get(STATUS) and not world.assumptions["create_in_any_status"]:
         _check_step(tracker, None, values[STATUS][0], "a new item")
     if values.get(STATUS):
-        _check_close(call, tracker, None, values[STATUS][0])
+        _check_close(call, tracker, None, None, values[STATUS][0])
     check_mandatory(tracker, values, (STATUS,))
     item = Item(
         id=world.next_id("item", 10001),
@@ -97,7 +97,7 @@ def change(call: Call, item: Item, new: dict[int, Any]) -> None:
         before = (item.values.get(STATUS) or [None])[0]
         after = (new[STATUS] or [None])[0]
         _check_step(tracker, before, after, label)
-        _check_close(call, tracker, before, after)
+        _check_close(call, tracker, item, before, after)
     check_mandatory(tracker, item.values | new, new)
     new = _complete(world, tracker, new, item.values)
     changes: list[dict[str, Any]] = []
@@ -270,9 +270,11 @@ def _check_step(
 def _check_close(
     call: Call,
     tracker: Tracker,
+    item: Item | None,
     before: dict[str, Any] | None,
     after: dict[str, Any] | None,
 ) -> None:
     closed = {status["id"] for status in tracker.statuses if status["closed"]}
     if after and after["id"] in closed and (not before or before["id"] not in closed):
-        Rights(call.world, call.user, tracker).require(CLOSE, "close this tracker item")
+        rights = Rights(call.world, call.user, tracker, item)
+        rights.require(CLOSE, "close this tracker item")

@@ -29,7 +29,7 @@ def rights_on(call: Call, item: Item) -> Rights:
     Raises:
         RefusedError: He may not see it.
     """
-    rights = Rights(call.world, call.user, call.world.trackers[item.tracker])
+    rights = Rights(call.world, call.user, call.world.trackers[item.tracker], item)
     rights.require_view(item)
     return rights
 

@@ -38,7 +38,7 @@ _BYTES, _ARCHIVE = "application/octet-stream", "application/zip"
 def _item(call: Call, item_id: int) -> tuple[Item, Rights]:
     """Return an item whose files the user may see."""
     item = call.world.live_item(item_id)
-    rights = Rights(call.world, call.user, call.world.trackers[item.tracker])
+    rights = Rights(call.world, call.user, call.world.trackers[item.tracker], item)
     rights.require_view(item)
     rights.require(VIEW, "view comments and attachments")
     return item, rights
@@ -86,7 +86,7 @@ def _list(call: Call) -> Any:
 
 def _upload(call: Call) -> Any:
     item = call.world.live_item(call.path["itemId"])
-    rights = Rights(call.world, call.user, call.world.trackers[item.tracker])
+    rights = Rights(call.world, call.user, call.world.trackers[item.tracker], item)
     rights.require_view(item)
     rights.require(FILE_ADD, "add attachments")
     check_unlocked(call, item)

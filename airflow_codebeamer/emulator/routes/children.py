@@ -20,7 +20,7 @@ def _place(call: Call) -> tuple[Tracker, int | None, Rights]:
     if "itemId" in call.path:
         item = world.live_item(call.path["itemId"])
         tracker = world.trackers[item.tracker]
-        rights = Rights(world, call.user, tracker)
+        rights = Rights(world, call.user, tracker, item)
         rights.require_view(item)
         return tracker, item.id, rights
     tracker = world.tracker(call.path["trackerId"])
@@ -41,7 +41,7 @@ def _place_to_change(call: Call) -> tuple[Tracker, int | None, Rights]:
 def _item_to_move(call: Call, tracker: Tracker, item_id: int) -> Item:
     item = call.world.live_item(item_id)
     owner = call.world.trackers[item.tracker]
-    Rights(call.world, call.user, owner).require_edit(item)
+    Rights(call.world, call.user, owner, item).require_edit(item)
     check_unlocked(call, item)
     if item.tracker != tracker.id:
         raise RefusedError(400, "Parent cannot be an item of another tracker.")

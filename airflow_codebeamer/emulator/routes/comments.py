@@ -27,7 +27,7 @@ __all__ = ["COMMENTS"]
 
 def _item(call: Call, permission: int, to_do: str) -> tuple[Item, Rights]:
     item = call.world.live_item(call.path["itemId"])
-    rights = Rights(call.world, call.user, call.world.trackers[item.tracker])
+    rights = Rights(call.world, call.user, call.world.trackers[item.tracker], item)
     rights.require_view(item)
     rights.require(permission, to_do)
     return item, rights

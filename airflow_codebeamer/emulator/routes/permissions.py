@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_codebeamer.emulator.access import Rights, granted, roles_of
+from airflow_codebeamer.emulator.access import (
+    MASS_EDIT,
+    VIEW_ANY,
+    VIEW_OWN,
+    Rights,
+    granted,
+    roles_of,
+)
 from airflow_codebeamer.emulator.call import EMPTY, Call, Route
 from airflow_codebeamer.emulator.catalog import ALL_PERMISSIONS, NEWEST, PERMISSIONS
 from airflow_codebeamer.emulator.refusal import RefusedError
@@ -106,6 +113,8 @@ def _put_permissions(call: Call) -> Any:
     for number in numbers:
         if number not in _known(call):
             raise RefusedError(404, f"Tracker permission {number} is not found.")
+    if call.world.assumptions["lone_permissions"] == "ignore":
+        numbers = _without_lone(numbers)
     own = _own_permissions(call.world, tracker)
     if numbers:
         own[role.id] = sorted(set(numbers))
@@ -114,6 +123,13 @@ def _put_permissions(call: Call) -> Any:
     if call.world.assumptions["put_permissions_answers"] == "role":
         return [_shown(role, granted(call.world, tracker, role))]
     return list_permissions(call.world, tracker)
+
+
+def _without_lone(numbers: list[int]) -> list[int]:
+    """Drop mass edit where there is no right to view."""
+    if {VIEW_ANY, VIEW_OWN} & set(numbers):
+        return numbers
+    return [number for number in numbers if number != MASS_EDIT]
 
 
 def _delete_permissions(call: Call) -> Any:
