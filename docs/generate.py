@@ -7,6 +7,7 @@ python docs/generate.py --check    # exit 1 if one is not what the code says
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
