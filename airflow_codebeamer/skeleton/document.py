@@ -108,7 +108,9 @@ class Target(Closed):
     project: StrictInt | StrictStr | None = None
     #: Number, name or key of the tracker.
     tracker: StrictInt | StrictStr
-    root: Later = None
+    #: A skeleton stands below this item instead of at the top: its number, or the
+    #: whole key that it carries. What is elsewhere is never pruned.
+    root: StrictInt | StrictStr | None = None
 
 
 class Identity(Closed):
@@ -232,6 +234,8 @@ class FieldUpdate(Closed):
         Raises:
             DocumentError: says which row.
         """
+        if self.target.root is not None:
+            raise DocumentError("target.root", "is for skeletons; use `where` instead")
         if not self.set and not self.rows:
             raise DocumentError("set", "name at least one field here, or under rows")
         seen: dict[int | str, int] = {}

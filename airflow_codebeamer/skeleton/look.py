@@ -21,6 +21,7 @@ from airflow_codebeamer.skeleton.snapshot import (
     check_copies,
     freeze,
     read_found,
+    rooted,
 )
 from airflow_codebeamer.skeleton.wording import suggestion
 
@@ -93,7 +94,7 @@ def read_snapshot(
         queries=_queries(tracker_id, document),
     )
     check_copies(document, snapshot)
-    snapshot = _with_protected(client, document, snapshot)
+    snapshot = _with_protected(client, document, rooted(document, snapshot))
     return with_past(client, document, snapshot)
 
 
@@ -103,7 +104,7 @@ def read_again(client: Client, snapshot: Snapshot) -> Snapshot:
     Several items with one key are no error here; `copies` has them.
     """
     wishes = snapshot.wishes
-    return freeze(
+    again = freeze(
         snapshot.tracker_id,
         snapshot.account,
         wishes,
@@ -111,6 +112,7 @@ def read_again(client: Client, snapshot: Snapshot) -> Snapshot:
         flow=snapshot.flow,
         queries=snapshot.queries,
     )
+    return replace(again, root=snapshot.root, protected=snapshot.protected)
 
 
 def read_items(

@@ -88,7 +88,9 @@ class Outline:
         return steps
 
     def _parent(self, wish: Wish) -> Spot | None:
-        return None if wish.parent is None else self.spot(wish.parent)
+        if wish.parent is None:
+            return self._snapshot.root
+        return self.spot(wish.parent)
 
     def _create(self, parent: Spot | None, group: list[Wish]) -> list[Create]:
         new = [wish.key for wish in group]

@@ -97,8 +97,22 @@ def _gone(document: Skeleton, snapshot: Snapshot) -> list[Found]:
     return [
         found
         for key, found in snapshot.keyed.items()
-        if key.startswith(prefix) and key not in wanted
+        if key.startswith(prefix)
+        and key not in wanted
+        and _is_below(found, snapshot)
+        and found.item_id != snapshot.root
     ]
+
+
+def _is_below(found: Found, snapshot: Snapshot) -> bool:
+    """Whether an item stands below the document's root, as all do without one."""
+    above: ItemId | None = found.item_id
+    while above != snapshot.root:
+        one = snapshot.items.get(above) if above is not None else None
+        if one is None:
+            return False
+        above = one.parent
+    return True
 
 
 Owned = Mapping[FieldId, Value]

@@ -23,6 +23,7 @@ __all__ = [
     "order_of",
     "read_found",
     "rebuilt",
+    "rooted",
 ]
 
 
@@ -64,6 +65,8 @@ class Snapshot:
     copies: Mapping[str, tuple[Found, ...]]
     flow: Flow | None = None
     queries: tuple[str, ...] = ()
+    #: The item below which the document stands, None for the top.
+    root: ItemId | None = None
     #: Items that the policy protects from being pruned.
     protected: frozenset[ItemId] = frozenset()
     #: What our account gave fields last, in a tuple; None if it never gave any.
@@ -115,6 +118,30 @@ def rebuilt(
     """Return the snapshot with other items in another order."""
     keyed, copies = _by_key(items)
     return replace(snapshot, items=items, children=children, keyed=keyed, copies=copies)
+
+
+def rooted(document: Document, snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot with the item below which the document stands.
+
+    Raises:
+        DocumentError: there is no such item, or it is one of the document's own.
+    """
+    name = document.target.root
+    if name is None:
+        return snapshot
+    found = (
+        snapshot.items.get(ItemId(name))
+        if isinstance(name, int)
+        else snapshot.keyed.get(name)
+    )
+    if found is None:
+        what = (
+            f"item {name}" if isinstance(name, int) else f"item with the key {name!r}"
+        )
+        raise DocumentError("target.root", f"the tracker has no {what}")
+    if found.key and found.key in snapshot.wishes.by_key:
+        raise DocumentError("target.root", "is an item of this document")
+    return replace(snapshot, root=found.item_id)
 
 
 def _by_key(

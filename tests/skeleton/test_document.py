@@ -188,7 +188,7 @@ LATER = "is not supported yet; leave it out"
         ({"polici": {}}, "polici", "no property 'polici'; did you mean 'policy'?"),
         ({"target": {}}, "target.tracker", "the property 'tracker' is missing"),
         ({"target": {"tracker": True}}, "target.tracker", "found the truth value true"),
-        ({"target": {"tracker": 1, "root": "X"}}, "target.root", LATER),
+        ({"target": {"tracker": 1, "root": 1.5}}, "target.root", "found the number"),
         ({"target": {"tracker": 1, "projct": 1}}, "target.projct", "mean 'project'?"),
         ({"identity": {"adopt": "by_path"}}, "identity.adopt", "use never"),
         ({"identity": {"fild": "x"}}, "identity.fild", "did you mean 'field'?"),
@@ -326,6 +326,11 @@ def test_every_error_names_its_place_and_what_to_write(more, path, problem):
         ({"rows": [{"item": 1, "feilds": {}}]}, "rows[0].feilds", "'fields'"),
         ({"set": {"A": 1}, "items": []}, "items", "there is no property 'items'"),
         ({"set": {"A": 1}, "where": ""}, "where", "must not be empty"),
+        (
+            {"set": {"A": 1}, "target": {"tracker": 1, "root": 2}},
+            "target.root",
+            "use `where` instead",
+        ),
     ],
 )
 def test_updates_that_say_nothing_or_too_much(more, path, problem):
