@@ -243,9 +243,9 @@ ROWS = (
         "C24",
         "Redis delivers the running generator's message again (visibility timeout)",
         delivered_twice,
-        "Airflow refuses the second start. Once the message is older than "
-        "`task_queued_timeout`, its token is over, and Airflow takes the refusal for "
-        "a failure of the task that runs: it loses its lock and undoes what it wrote.",
+        "Airflow refuses the second start, and the first goes on. In another run the "
+        "message was older than `task_queued_timeout`, so its token was over: Airflow "
+        "took the refusal for a failure of the running task and released its lock.",
         items="either",
         run=("failed", "success"),
         alone=True,
