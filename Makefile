@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large access bench matrix matrix-celery fuzz up format clean
+.PHONY: demo test check nightly large access bench matrix matrix-celery rounds outages fuzz \
+	up format clean
 
 define install
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -80,6 +81,16 @@ large: $(VENV)/.dev
 ## access: every cell of the emulator's table of rights, over HTTP (some minutes)
 access: $(VENV)/.dev
 	CODEBEAMER_WHOLE_TABLE=1 $(BIN)/python -m pytest -q -n 2 --timeout 3000 tests/emulator/test_access_table.py
+
+## rounds: random faults at random moments of many runs; COUNT and SEED choose them
+COUNT ?= 200
+SEED ?= 1
+rounds: $(VENV)/.dev
+	@$(BIN)/python -m tests.airflow.rounds --count $(COUNT) --seed $(SEED) --write
+
+## outages: ten minutes without server or store in each phase, on a clock of our own
+outages: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n 2 tests/outages
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

@@ -315,18 +315,23 @@ class PermissionDriftError(LockError):
 class RestorePendingError(LockError):
     """The work is done, the permissions are not all back; `recover` goes on.
 
-    `missing` names each role that is not restored, and why.
+    `missing` names each role that is not restored, and why. `may_pass` says that
+    it may get well by itself (nobody answers, or somebody else is at it), and not
+    that the server refused.
     """
 
     retry = Retry.YES
 
-    def __init__(self, tracker_id: int, missing: Sequence[str]) -> None:
+    def __init__(
+        self, tracker_id: int, missing: Sequence[str], *, may_pass: bool = False
+    ) -> None:
         super().__init__(
             f"Tracker {tracker_id} is still restricted: {'; '.join(missing)}; "
             "`airflow-codebeamer recover` finishes it as soon as the server allows."
         )
         self.tracker_id = tracker_id
         self.missing = tuple(missing)
+        self.may_pass = may_pass
 
 
 class SkeletonError(CodebeamerError):

@@ -88,7 +88,7 @@ def generator_dag(
         extra if not given.
     :param lease: how long the lock is kept between two tasks of the run.
     :param wait_for: how long to wait for somebody else's lock; None does not.
-    :param retries: of plan, reserve, lock and generate; unlock has 8, verify 2.
+    :param retries: of plan, reserve, lock and generate; unlock has 12, verify 2.
     :param retry_delay: between two tries of every task.
     :param deadline: a run that is not over by then, counted from when it was
         queued, is taken for dead and loses its lock; needs a triggerer. None

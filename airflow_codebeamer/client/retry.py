@@ -21,7 +21,7 @@ __all__ = ["Action", "Decision", "decide"]
 
 #: Tries of one request, the first included.
 _TRIES = 4
-#: Tries while the server only says "later": somebody else may use the account.
+#: Tries while the server only says "later": two minutes, whatever it says.
 _TRIES_WHEN_THROTTLED = 10
 #: The vendor's longest window is a minute; a longer wait belongs to the caller.
 _LONGEST_WAIT_SECONDS = 120.0
@@ -72,7 +72,8 @@ def decide(error: CodebeamerError, attempt: int, *, is_write: bool) -> Decision:
 
 def _when_throttled(error: RateLimitedError, attempt: int) -> Decision:
     told_seconds = error.retry_after.total_seconds() if error.retry_after else 0.0
-    wait_seconds = told_seconds if told_seconds > 0 else _backoff_seconds(attempt)
+    # A server that says "one second" again and again is not believed for ever.
+    wait_seconds = max(told_seconds, _backoff_seconds(attempt))
     if attempt >= _TRIES_WHEN_THROTTLED or wait_seconds > _LONGEST_WAIT_SECONDS:
         return _GIVE_UP
     return Decision(Action.WAIT, wait_seconds, everybody=True)

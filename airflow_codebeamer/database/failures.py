@@ -21,6 +21,10 @@ _NO_ANSWER = (
     "The lock store {place} does not answer: is the server running, and are host, "
     "port and database name right?"
 )
+_FULL = (
+    "The lock store {place} is full: make room on its disk, or raise its quota; what "
+    "was begun is finished afterwards."
+)
 _NO_LOGIN = (
     "The lock store {place} refuses the log-in: check user and password in its address."
 )
@@ -30,6 +34,9 @@ _SENTENCES = (
     ("lock timeout", _BUSY),
     ("statement timeout", _BUSY),
     ("deadlock detected", _BUSY),
+    ("database or disk is full", _FULL),
+    ("no space left on device", _FULL),
+    ("disk quota exceeded", _FULL),
     ("password authentication failed", _NO_LOGIN),
     ("no password supplied", _NO_LOGIN),
     ("no pg_hba.conf entry", _NO_LOGIN),

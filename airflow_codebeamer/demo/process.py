@@ -53,6 +53,11 @@ class Component:
         self._sessions: set[int] = set()
 
     @property
+    def command(self) -> tuple[str, ...]:
+        """What it runs."""
+        return self._command
+
+    @property
     def pid(self) -> int | None:
         """The program's process id, None before the first start."""
         return None if self._process is None else self._process.pid

@@ -163,7 +163,7 @@ class LockEngine:
         restored and freed. Nothing locked: `released` is False.
 
         Not promised: that the holder stops writing items at once; he learns of
-        it at his next beat.
+        it at his next write, or at his next beat.
 
         Raises:
             LockLostError: the record is not at `expect_epoch`, or moved on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -152,17 +153,30 @@ class Heartbeat:
         return self._pulse.age
 
     def guard(self) -> None:
-        """Return if writing is allowed right now; cheap, asks nobody.
+        """Return if writing is allowed right now; asks the store, which is one read.
+
+        A release by the same run, or a break, is noticed by the next write and not
+        only by the next beat. A store that does not answer is borne until our own
+        deadline.
 
         Raises:
             LockLostError: it is not.
         """
+        self._raise_if_lost()
+        try:
+            with suppress(DatabaseError):
+                self._engine.parts.store.lease_left(self._lock)
+        except LockLostError as error:
+            self._pulse.lose(self._lock, error)
+            self._raise_if_lost()
+        self._engine.guard(self._lock)
+
+    def _raise_if_lost(self) -> None:
         lost = self._pulse.lost
         if lost is not None:
             raise LockLostError(
                 lost.tracker_id, expected=lost.expected, found=lost.found, why=lost.why
             )
-        self._engine.guard(self._lock)
 
     def __enter__(self) -> Heartbeat:
         self._pulse.beat(self._lock)

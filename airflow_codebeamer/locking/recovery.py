@@ -5,9 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
-from airflow_codebeamer.errors import CodebeamerError, LockLostError
+from airflow_codebeamer.errors import (
+    CodebeamerError,
+    DatabaseError,
+    LockLostError,
+    RestorePendingError,
+    Retry,
+)
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.echoes import find_echo, heal
 from airflow_codebeamer.locking.engine import LockEngine
@@ -18,6 +25,9 @@ from airflow_codebeamer.locking.takeover import take_over
 
 __all__ = ["Recovered", "Recovery"]
 
+#: An outage that lasts longer is no outage any more: a person should look.
+_LONGEST_OUTAGE = timedelta(hours=1)
+
 
 @dataclass(frozen=True)
 class Recovered:
@@ -26,7 +36,8 @@ class Recovered:
     `action` is "recovered", "would recover" (a dry run), "left" (its lease is
     good, or somebody else was quicker) or "failed"; `error` says why it failed.
     Of a free tracker that a late request had reduced, it is "healed" or "would
-    heal", and `owner` is whose lock that was.
+    heal", and `owner` is whose lock that was. `may_pass` says of what failed that
+    nobody answered: the next round may have more luck.
     """
 
     tracker_id: TrackerId
@@ -35,11 +46,13 @@ class Recovered:
     action: str
     report: ReleaseReport | None = None
     error: str = ""
+    may_pass: bool = False
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether something is left that this could not put right."""
-        return self.action == "failed" or bool(self.report and self.report.not_undone)
+        """Whether something is left that this and its next round cannot put right."""
+        has_failed = self.action == "failed" and not self.may_pass
+        return has_failed or bool(self.report and self.report.not_undone)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON would have it."""
@@ -50,6 +63,7 @@ class Recovered:
             "action": self.action,
             "report": None if self.report is None else self.report.to_json(),
             "error": self.error,
+            "may_pass": self.may_pass,
         }
 
 
@@ -104,11 +118,26 @@ class Recovery:
         if dry_run:
             return _result(lock, "would recover")
         why = "its lock was being broken" if lock.breaking else "its lease ran out"
-        return _tried(
+        done = _tried(
             lock,
             "recovered",
             lambda: take_over(self._engine.parts, lock, _here(), why),
         )
+        return replace(done, may_pass=done.may_pass and not self._is_old(lock))
+
+    def _is_old(self, lock: Lock) -> bool:
+        """Whether this lock's restore has been pending for very long."""
+        parts = self._engine.parts
+        try:
+            if lock.lineage is None:
+                return False
+            first, now = (
+                parts.history.list_lineage(lock.lineage, "restore_pending")[:1],
+                parts.store.now(),
+            )
+        except DatabaseError:
+            return False
+        return bool(first) and now - first[0].at > _LONGEST_OUTAGE
 
     def _scrub(self, lock: Lock, *, dry_run: bool) -> list[Recovered]:
         """Put back what a late request of the last lock took; [] if nothing."""
@@ -116,7 +145,7 @@ class Recovery:
         try:
             echo = find_echo(parts, lock)
         except CodebeamerError as error:
-            return [_result(lock, "failed", error=str(error))]
+            return [_failed(lock, error)]
         if echo is None:
             return []
         shown = replace(lock, owner=echo.owner)
@@ -135,13 +164,20 @@ def _tried(lock: Lock, done: str, act: Callable[[], ReleaseReport | None]) -> Re
     except LockLostError:
         return _result(lock, "left")
     except CodebeamerError as error:
-        return _result(lock, "failed", error=str(error))
+        return _failed(lock, error)
     except Exception as error:
         # One lock's trouble must not keep the others from coming back.
         return _result(lock, "failed", error=f"{type(error).__name__}: {error}")
     if report is None:
         return _result(lock, "left")
     return _result(lock, done, report=report)
+
+
+def _failed(lock: Lock, error: CodebeamerError) -> Recovered:
+    may_pass = error.retry is not Retry.NEVER
+    if isinstance(error, RestorePendingError):
+        may_pass = error.may_pass
+    return replace(_result(lock, "failed", error=str(error)), may_pass=may_pass)
 
 
 def _result(

@@ -85,14 +85,19 @@ class Restoring:
             self._undo()
             writer = self._restore()
             self._free(writer, pulse)
-        except (LockLostError, DatabaseError):
+        except LockLostError:
+            raise
+        except DatabaseError:
+            self._let_go(pulse)
             raise
         except RestorePendingError as pending:
             self._record_pending(pending)
+            self._let_go(pulse)
             raise
         except CodebeamerError as error:
             owed = self._pending(error)
             self._record_pending(owed)
+            self._let_go(pulse)
             raise owed from error
         finally:
             pulse.stop()
@@ -307,14 +312,22 @@ class Restoring:
         )
 
     def _record_pending(self, pending: RestorePendingError) -> None:
+        missing, history = list(pending.missing), self._parts.history
         # The store may be what fails; the error is raised either way.
         with suppress(DatabaseError):
-            self._parts.history.record(
-                self._lock,
-                "restore_pending",
-                {"missing": list(pending.missing)},
-                who=self._by,
-            )
+            said = history.find_event(self._lock.lineage, "restore_pending")
+            if said is None or said.detail.get("missing") != missing:
+                history.record(
+                    self._lock, "restore_pending", {"missing": missing}, who=self._by
+                )
+
+    def _let_go(self, pulse: Pulse) -> None:
+        """Say that nobody has to wait for our lease to go on with it."""
+        pulse.stop()
+        settings = self._parts.settings
+        with suppress(DatabaseError):
+            self._parts.store.let_go(self._lock, settings.lock_delay + settings.ttl)
+        self._parts.deadlines.drop(self._lock)
 
     def _pending(self, error: CodebeamerError) -> RestorePendingError:
         entries = self._parts.ledger.list_roles(self._lock.lineage).values()
@@ -325,5 +338,7 @@ class Restoring:
             if entry.is_owed and entry.phase is not Phase.RESTORED
         ]
         return RestorePendingError(
-            self._lock.tracker_id, owed or [f"its last check is missing ({why})"]
+            self._lock.tracker_id,
+            owed or [f"its last check is missing ({why})"],
+            may_pass=error.retry is not Retry.NEVER,
         )

@@ -272,6 +272,27 @@ class LockStore(LockRecords):
             assert renewed is not None  # noqa: S101 -- rows are never deleted
             return renewed
 
+    def let_go(self, lock: Lock, span: timedelta) -> None:
+        """Say that nobody works under this lock any more: its lease is over by `span`.
+
+        Requests without an answer are marked by themselves, so whoever goes on
+        with its restore need not wait. Does nothing if the lock has moved on.
+        """
+        with self._database.begin() as connection:
+            connection.execute(
+                update(lock_table)
+                .where(
+                    *same(lock),
+                    lock_table.c.state == LockState.RESTORING.value,
+                    *self._moves.is_good(),
+                )
+                .values(
+                    lease_until=self._moves.ahead(-span),
+                    lease_seq=lock_table.c.lease_seq + 1,
+                    changed_at=self._database.now,
+                )
+            )
+
     @contextmanager
     def fenced(self, lock: Lock, lease: timedelta) -> Iterator[Connection]:
         """Open a transaction that commits only if the lock is ours right now.

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UNLOCK_RETRIES", "Released", "unlock_of"]
 
-#: Unlocking outlasts an API server or a Codebeamer that restarts.
-UNLOCK_RETRIES = 8
+#: With a minute of patience in each try: more than ten minutes without a server,
+#: whatever the delay between two tries.
+UNLOCK_RETRIES = 12
 
 
 class Released:

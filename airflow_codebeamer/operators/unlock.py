@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.errors import RestorePendingError
 from airflow_codebeamer.hooks.owner import list_owed, owner_of
 from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
 from airflow_codebeamer.operators.handle import Held, read_handle
+from airflow_codebeamer.operators.patience import Patience
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,6 +33,8 @@ class UnlockTrackerOperator(CodebeamerOperator):
 
     :param lock: the handle of the lock task; without it, whatever this run holds.
     :param tracker_id: release this tracker only, of what that is.
+    :param patience: how long one try of the task waits for a server or a store
+        that does not answer; what is refused is not tried again within a try.
     :return: `owner`, and in `released` a report for each tracker: `restored` are
         roles that were put back, `drift` is what others changed in permissions
         meanwhile, `floors` what the server had not taken away, `undone` and
@@ -49,11 +53,13 @@ class UnlockTrackerOperator(CodebeamerOperator):
         *,
         lock: Mapping[str, Any] | str | None = None,
         tracker_id: int | str | None = None,
+        patience: timedelta = timedelta(seconds=60),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.lock = lock
         self.tracker_id = tracker_id
+        self.patience = patience
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Release; return what was restored and what was found on the way.
@@ -61,7 +67,12 @@ class UnlockTrackerOperator(CodebeamerOperator):
         Raises:
             RestorePendingError: something could not be put back yet; a retry or
                 the janitor goes on with it.
+            DatabaseError: the store did not answer all the time.
         """
+        patience = Patience(self.patience, codebeamer.clock, self.log.warning)
+        return patience.tried(lambda: self._release(context, codebeamer))
+
+    def _release(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         given = read_handle(self.lock) if self.lock else None
         owner = given.owner if given else owner_of(context).key
         held = _meant(codebeamer, given, context)
@@ -86,13 +97,16 @@ class UnlockTrackerOperator(CodebeamerOperator):
             self._tell(report)
             self._count(report, now, held)
         if pending:
-            raise pending[0]
+            # What was refused first: waiting does not help it.
+            raise min(pending, key=lambda error: error.may_pass)
         unreleased = {report.tracker_id for report in reports if not report.released}
         for lock in held:
             # A callback took the release over; Airflow may yet kill its process.
             if lock.tracker_id in unreleased and _is_restoring(codebeamer, lock):
                 raise RestorePendingError(
-                    lock.tracker_id, [f"another release of {lock.owner.key} has it"]
+                    lock.tracker_id,
+                    [f"another release of {lock.owner.key} has it"],
+                    may_pass=True,
                 )
         return {"owner": owner, "released": [report.to_json() for report in reports]}
 

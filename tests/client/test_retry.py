@@ -83,6 +83,12 @@ def test_a_throttle_that_tells_nothing_is_backed_off_from(told):
     assert max(waits) == 30.0
 
 
+def test_a_server_that_says_one_second_for_ever_is_not_believed():
+    waits = [decide(throttled(1), n, is_write=True).seconds for n in range(1, 10)]
+
+    assert waits == [1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
 def test_a_throttle_is_not_obeyed_for_ever():
     assert decide(throttled(1), 10, is_write=False).action is Action.GIVE_UP
     assert decide(throttled(121), 1, is_write=False).action is Action.GIVE_UP

@@ -120,3 +120,25 @@ def test_a_lock_that_is_not_ours_cannot_be_entered(bench, engine, lock, owner):
     engine.release(bench.tracker, owner_key=owner.key)
     with pytest.raises(LockLostError, match="released"), Heartbeat(engine, lock):
         raise AssertionError("not entered")
+
+
+def test_a_release_by_the_same_run_is_seen_by_the_next_write(bench, owner):
+    # No beat comes in this time: the guard itself has to look.
+    engine = bench.engine()
+    lock = engine.acquire(bench.tracker, owner=owner)
+    lost = []
+    with Heartbeat(engine, lock, on_lost=lost.append) as heartbeat:
+        heartbeat.guard()
+        bench.engine().release(bench.tracker, owner_key=owner.key)
+        with pytest.raises(LockLostError, match="released"):
+            heartbeat.guard()
+        with pytest.raises(LockLostError, match="released"):
+            heartbeat.guard()
+    assert len(lost) == 1
+
+
+def test_a_guard_bears_a_store_that_is_down(bench, engine, lock, flaky):
+    with Heartbeat(engine, lock) as heartbeat:
+        flaky.is_down = True
+        heartbeat.guard()
+        flaky.is_down = False

@@ -180,3 +180,37 @@ def test_what_recovery_could_not_finish_is_still_the_owners(bench, owner):
     )
     assert report.released
     assert bench.permissions() == before
+
+
+def test_a_server_that_is_away_needs_no_person_until_an_hour_is_over(bench, owner):
+    before = bench.permissions()
+    bench.engine().acquire(bench.tracker, owner=owner)
+    bench.pass_time(hours=1)
+    fault = bench.server.add_fault({"kind": "status", "status": 503})
+    (waiting,) = bench.recovery().recover()
+    assert (waiting.action, waiting.may_pass) == ("failed", True)
+    assert not waiting.needs_a_person
+    # Nobody has to wait for the lease of whoever gave up.
+    (again,) = bench.recovery().recover()
+    assert again.may_pass
+    store = bench.engine().parts.store
+    said = [e.kind for e in store.history.list_events(bench.server.url, bench.tracker)]
+    assert said.count("restore_pending") == 1
+    bench.pass_time(hours=1)
+    (stuck,) = bench.recovery().recover()
+    assert stuck.needs_a_person
+    bench.server.remove_fault(fault)
+    (done,) = bench.recovery().recover()
+    assert done.action == "recovered"
+    assert bench.permissions() == before
+
+
+def test_a_refusal_needs_a_person_at_once(bench, owner):
+    bench.engine().acquire(bench.tracker, owner=owner)
+    bench.pass_time(hours=1)
+    bench.server.add_fault(
+        {"kind": "status", "status": 403, "operation": "updatePermission"}
+    )
+    (refused,) = bench.recovery().recover()
+    assert refused.needs_a_person
+    assert not refused.may_pass

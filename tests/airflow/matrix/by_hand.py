@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from airflow_codebeamer.errors import DemoError
-from tests.airflow.matrix.row import AT_THE_LATEST, LEASE_SECONDS, RUN_ID, Row
+from tests.airflow.matrix.row import AT_ONCE, AT_THE_LATEST, LEASE_SECONDS, RUN_ID, Row
 from tests.airflow.matrix.scene import Scene
 
 __all__ = ["ROWS"]
@@ -49,6 +49,22 @@ def run_cleared(scene: Scene) -> None:
     scene.hurt()
     scene.rest.clear_run(scene.row.dag_id, RUN_ID)
     scene.until_task("generate", "success")
+
+
+def failed_falsely(scene: Scene) -> None:
+    """Do what the failure callback does, for a task that is alive."""
+    scene.otherwise = FALSE
+    scene.begin(create_seconds=0.25)
+    scene.until_writing()
+    lock = scene.find_held()
+    assert lock is not None
+    scene.hurt()
+    with scene.site.codebeamer(scene.plot) as codebeamer:
+        # The task may notice it at once, and its own callback go on with it.
+        codebeamer.engine.release(
+            lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+        )
+    scene.until_task("generate", "failed", "success", "up_for_retry")
 
 
 def task_deleted(scene: Scene) -> None:
@@ -125,6 +141,8 @@ def file_broken(scene: Scene) -> None:
     path.write_text(good, "utf-8")
 
 
+FALSE = "the callback, for a living task"
+
 _AS_14 = (
     "The teardown runs at once. The process may live on for ten seconds and finds that "
     "the lock is not its own any more."
@@ -174,6 +192,14 @@ ROWS = (
         run=("success",),
         limit_seconds=150,
         since="the clearing",
+    ),
+    Row(
+        "53",
+        "a false failure: the callback runs although the task is alive",
+        failed_falsely,
+        "The tracker is given back, what was written is undone, and the task's next "
+        "write is not sent: it fails, without a retry.",
+        by=(FALSE, *AT_ONCE),
     ),
     Row(
         "20",

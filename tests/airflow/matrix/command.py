@@ -33,6 +33,9 @@ def main(
     parser.add_argument("--write", action="store_true", help="write the docs page")
     parser.add_argument("--keep", action="store_true", help="keep the folder of logs")
     parser.add_argument("--at-once", type=int, default=4, metavar="N")
+    parser.add_argument(
+        "--away", type=float, default=20.0, help="seconds of an outage (rows 60 to 67)"
+    )
     told = parser.parse_args()
     unknown = set(told.rows) - {row.number for row in all_rows}
     if unknown:
@@ -49,7 +52,9 @@ def main(
             with writing:
                 write([outcome])
 
-    with ended_by_signals(), site_of(folder, rows) as site:
+    site = site_of(folder, rows)
+    site.away_seconds = told.away
+    with ended_by_signals(), site:
         say(f"up after {time.monotonic() - began:.0f} s, {len(rows)} rows; {folder}")
         outcomes = play_all(site, rows, at_once=told.at_once, done=over)
         databases = [

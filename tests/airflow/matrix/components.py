@@ -36,6 +36,27 @@ def scheduler_away(scene: Scene) -> None:
     part.start()
 
 
+def scheduler_away_between(scene: Scene) -> None:
+    """Stop it while the lock is taken: nobody starts the generator."""
+    part = scene.site.airflow.component("scheduler")
+    number = scene.fault("delay", operation="updatePermission", seconds=2.0)
+    scene.begin(create_seconds=0.05)
+    scene.until_locking()
+    assert part.pid is not None
+    os.kill(part.pid, signal.SIGTERM)
+    scene.mend(number)
+    scene.until("held", scene.find_held, 30)
+    part.wait(60)
+    part.end()
+    with scene.outside_janitor():
+        scene.until("released", scene.is_released, 120)
+    scene.notes.append("`recover` from outside released in between")
+    part.start()
+    scene.site.airflow.wait_until_healthy()
+    scene.until_task("generate", "success", "failed")
+    scene.hurt()
+
+
 def power_loss(scene: Scene) -> None:
     airflow = scene.site.airflow
     scene.begin()
@@ -132,6 +153,19 @@ ROWS = (
         run=("success",),
         alone=True,
         limit_seconds=150,
+        by=AT_ONCE + AT_THE_LATEST,
+    ),
+    Row(
+        "12b",
+        "the scheduler is away between `lock` and `generate`, longer than the lease",
+        scheduler_away_between,
+        "The lease ends and the tracker is given back; the generator takes its lock "
+        "again before it writes.",
+        items="complete",
+        run=("success",),
+        alone=True,
+        limit_seconds=150,
+        since="the end of the generator",
         by=AT_ONCE + AT_THE_LATEST,
     ),
     Row(

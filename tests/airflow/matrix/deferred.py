@@ -1,14 +1,19 @@
-"""Rows 41 to 52: the lock task waits in the triggerer for somebody else's lock."""
+"""Rows 40 to 52: the lock task waits in the triggerer for somebody else's lock."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from sqlalchemy import create_engine, text
+
+from airflow_codebeamer.database import lock_table
+from airflow_codebeamer.demo.process import Component
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Owner
 from tests.airflow.matrix.row import RUN_ID, Row
@@ -109,10 +114,99 @@ def triggerer_away(scene: Scene) -> None:
     scene.site.airflow.wait_until_healthy()
 
 
+def store_away(scene: Scene) -> None:
+    scene.site.store_server.stop()
+    time.sleep(20)
+    scene.site.store_server.start()
+    scene.until_task("lock", "failed")
+
+
+def store_broken(scene: Scene) -> None:
+    """Let the trigger meet what no waiting helps: a table that is not there."""
+    engine = create_engine(scene.site.store_url)
+    name = lock_table.name
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f'ALTER TABLE "{name}" RENAME TO away'))
+        scene.until_task("lock", "failed")
+        with engine.begin() as connection:
+            connection.execute(text(f'ALTER TABLE away RENAME TO "{name}"'))
+    finally:
+        engine.dispose()
+
+
+def out_of_time(scene: Scene) -> None:
+    scene.until_task("lock", "failed", seconds=120)
+
+
+def longer_than_allowed(scene: Scene) -> None:
+    time.sleep(_ALLOWED_SECONDS + 8)
+    assert scene.run().tasks["lock"] == "deferred"
+
+
+def two_triggerers(scene: Scene) -> None:
+    """Have the same trigger run in two processes: the first was thought dead."""
+    airflow = scene.site.airflow
+    first = airflow.component("triggerer")
+    second = Component(
+        "triggerer-2",
+        first.command,
+        environment={
+            **airflow.environment,
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": "0",
+        },
+        folder=airflow.home,
+        log=airflow.logs / "triggerer-2.log",
+    )
+    frozen = first.list_pids()
+    with _held(scene):
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            second.start()
+            scene.until("taken", lambda: _is_polling(second), 150)
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(3)
+        scene.hurt()
+    scene.until_task("generate", "success", "failed")
+    second.stop()
+    airflow.wait_until_healthy()
+
+
+def _is_polling(part: Component) -> bool:
+    """Whether a triggerer says that it runs a trigger; it does so once a minute."""
+    return any(_RUNNING.search(line) for line in part.last_lines(80))
+
+
+_RUNNING = re.compile(r"[1-9]\d* triggers currently running")
+
+
+_ALLOWED_SECONDS = 20
+
 _DEFERRED = {"default_args": {"deferrable": True}, "wait_for": timedelta(seconds=60)}
 _NOBODY = "The run held nothing; when the holder lets go, it takes nothing."
 
 ROWS = (
+    Row(
+        "40",
+        "the lock store is away for 20 s while `lock` waits",
+        waiting(store_away, settle_seconds=0),
+        f"The trigger looks again some times, then the task fails. {_NOBODY}",
+        options=_DEFERRED,
+        alone=True,
+        since="the holder's release",
+    ),
+    Row(
+        "40b",
+        "what the waiting trigger meets cannot pass (the store's table is gone)",
+        waiting(store_broken, settle_seconds=0),
+        f"The trigger says so and `lock` fails for good. {_NOBODY}",
+        options=_DEFERRED,
+        alone=True,
+        since="the holder's release",
+    ),
     Row(
         "41",
         "the waiting `lock` is marked failed",
@@ -159,6 +253,31 @@ ROWS = (
         since="the holder's release",
     ),
     Row(
+        "46",
+        "the holder does not let go in time while `lock` waits",
+        waiting(out_of_time, settle_seconds=0),
+        _NOBODY,
+        options={**_DEFERRED, "wait_for": timedelta(seconds=12)},
+        since="the holder's release",
+    ),
+    Row(
+        "47",
+        "`execution_timeout` is over while `lock` waits",
+        waiting(longer_than_allowed, settle_seconds=0),
+        "Airflow does not count the time in the triggerer; the wait has its own end.",
+        items="complete",
+        run=("success",),
+        limit_seconds=120,
+        options={
+            "default_args": {
+                "deferrable": True,
+                "execution_timeout": timedelta(seconds=_ALLOWED_SECONDS),
+            },
+            "wait_for": timedelta(seconds=90),
+        },
+        since="the holder's release",
+    ),
+    Row(
         "48",
         "the triggerer is killed while `lock` waits, back after 10 s",
         waiting(triggerer_killed, settle_seconds=0),
@@ -167,6 +286,18 @@ ROWS = (
         run=("success",),
         limit_seconds=120,
         options=_DEFERRED,
+        alone=True,
+        since="the holder's release",
+    ),
+    Row(
+        "48b",
+        "two triggerers have the same trigger: the first was frozen, and woke up",
+        two_triggerers,
+        "Both say that the tracker is free; the task goes on once.",
+        items="complete",
+        run=("success",),
+        limit_seconds=120,
+        options={**_DEFERRED, "wait_for": timedelta(seconds=240)},
         alone=True,
         since="the holder's release",
     ),

@@ -19,6 +19,13 @@ def numbered() -> Iterator[dict[str, Any]]:
         yield {"key": f"n{number}", "name": f"n{number}", "parent": "folder"}
 
 
+def tagged(tag: str, count: int = 12) -> Iterator[dict[str, Any]]:
+    """Describe a folder of one run's own; its tag is in every name."""
+    yield {"key": tag, "name": f"{tag} folder", "type": "Folder"}
+    for number in range(1, count):
+        yield {"key": f"{tag}/{number}", "name": f"{tag} n{number}", "parent": tag}
+
+
 def raising(context: Any) -> Iterator[dict[str, Any]]:
     """Raise in the middle of the description."""
     yield from list(numbered())[:10]

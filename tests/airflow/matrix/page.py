@@ -14,6 +14,7 @@ from tests.airflow.celery.table import ROWS as CELERY_ROWS
 from tests.airflow.matrix.row import LEASE_SECONDS, Outcome, Row
 from tests.airflow.matrix.site import HEARTBEAT_TIMEOUT_SECONDS, TIMES
 from tests.airflow.matrix.table import ROWS
+from tests.airflow.rounds.result import section
 
 __all__ = ["CELERY", "LOCAL", "PAGE", "Table", "page", "write"]
 
@@ -121,8 +122,27 @@ included; what the script finds still running at its end is a failure of the scr
 
 ## Not in the table
 
-KubernetesExecutor, two schedulers, MySQL, and a server or store that is away for longer
-than 20 s.
+KubernetesExecutor, two schedulers, MySQL.
+
+## Ten minutes without server or store
+
+Rows 60 to 67 are away for 20 s, so that they end in time; `python -m
+tests.airflow.matrix 61c --away 600` plays one for ten minutes. All of them are played
+for ten minutes by `make outages`, on a clock of the tests' own, with the real
+operators, engines, store and emulator: no connection, 503, 429, 500, answers that get
+lost, a store that is down, full, locked by somebody or slow, each while rights are
+taken, while items are written and while rights are given back; once with a run that
+lives, once with one that was killed, whose tracker the janitor gives back. In each of
+the 54 the tracker is given back within 60 s of the return at the latest, with all items
+or none, and every error on the way says what does not answer. What gives it back:
+
+* `unlock` waits up to a minute in each of its 13 tries, looking again every 15 s at the
+  latest: more than ten minutes, whatever the delay between two tries. After a refusal
+  (403) it does not wait, since that does not pass by itself.
+* The janitor goes on trying until its next run comes, each lock on its own. It is red
+  when a person is needed: after a refusal, or when nobody has answered for an hour.
+* Whoever gives up says so in the record, and nobody waits for his lease.
+* A generator whose task was not killed has undone its items, or leaves that to them.
 
 """
 
@@ -168,6 +188,7 @@ def _page() -> Iterator[str]:
     )
     yield f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))}, one run a row"
     yield ", on two cores that others used as well: read times as about.\n"
+    yield section()
 
 
 def _lines(table: Table) -> Iterator[str]:

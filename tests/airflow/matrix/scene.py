@@ -231,6 +231,11 @@ class Scene:
             lock = codebeamer.status.find(server, self.plot.tracker_id)
         return None if lock is None or lock.state is LockState.FREE else lock
 
+    def find_held(self) -> Lock | None:
+        """Return the lock on the tracker if it is in force."""
+        lock = self.find_lock()
+        return lock if lock is not None and lock.state is LockState.HELD else None
+
     def history(self) -> list[Event]:
         """Return what the store says happened to the tracker's locks."""
         with self.site.codebeamer(self.plot) as codebeamer:

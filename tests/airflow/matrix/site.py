@@ -69,10 +69,18 @@ class Site:
     The lock store has a PostgreSQL of its own, so that either can be hurt alone.
     """
 
-    def __init__(self, folder: Path, rows: Iterable[Row], *, janitor: bool = True):
+    def __init__(
+        self,
+        folder: Path,
+        rows: Iterable[Row],
+        *,
+        janitor: bool = True,
+    ) -> None:
         self.folder = folder
         self.rows = tuple(rows)
         self.plots: dict[str, Plot] = {}
+        #: How long a server or a store is away in the rows about that.
+        self.away_seconds = 20.0
         self._janitor = janitor
         self._stack = ExitStack()
         self.emulator = Emulator(world=self._world(), latency_seconds=0.005)
@@ -207,6 +215,7 @@ class Site:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": (
                 "5"
             ),
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
             "AIRFLOW__CODEBEAMER__LOCK_STORE": self.store_url,
             "AIRFLOW__CODEBEAMER__BRIDGE_SECONDS": str(LEASE_SECONDS),
             "AIRFLOW_VAR_CODEBEAMER_LOCK_JANITOR_SCHEDULE": "* * * * *",
