@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large access bench matrix matrix-celery rounds outages fuzz \
+.PHONY: demo test check nightly large access bench matrix matrix-celery model rounds outages fuzz \
 	up format clean
 
 define install
@@ -50,6 +50,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/mkdocs build --quiet --strict --site-dir build/site
+	$(BIN)/python -m tests.model --quick
 
 ## matrix: every failure of Airflow, done to real processes; writes the docs page
 matrix: $(VENV)/.dev
@@ -91,6 +92,10 @@ rounds: $(VENV)/.dev
 ## outages: ten minutes without server or store in each phase, on a clock of our own
 outages: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 tests/outages
+
+## model: the lock's protocol in every order, by spin; writes its page (half an hour)
+model: $(VENV)/.dev
+	@$(BIN)/python -m tests.model --write
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

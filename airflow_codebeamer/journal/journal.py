@@ -123,24 +123,24 @@ class Journal:
                 )
 
     def list_entries(
-        self, scope: str, *, kind: str | None = None, open_only: bool = False
+        self, *scopes: str, kind: str | None = None, open_only: bool = False
     ) -> list[Entry]:
-        """Return a scope's entries in the order in which they were begun.
+        """Return the entries of scopes in the order in which they were begun.
 
         Raises:
             DatabaseError: the store cannot be read.
         """
-        statement = (
-            select(journal_table)
-            .where(journal_table.c.scope == scope)
-            .order_by(journal_table.c.number)
-        )
-        if kind is not None:
-            statement = statement.where(journal_table.c.kind == kind)
-        if open_only:
-            statement = statement.where(journal_table.c.finished_at.is_(None))
+        found: list[Entry] = []
         with self._database.read() as connection:
-            return [_entry(row) for row in connection.execute(statement).mappings()]
+            for start in range(0, len(scopes), _CHUNK):
+                some = scopes[start : start + _CHUNK]
+                statement = select(journal_table).where(journal_table.c.scope.in_(some))
+                if kind is not None:
+                    statement = statement.where(journal_table.c.kind == kind)
+                if open_only:
+                    statement = statement.where(journal_table.c.finished_at.is_(None))
+                found += map(_entry, connection.execute(statement).mappings())
+        return sorted(found, key=lambda entry: entry.number)
 
     @contextmanager
     def _transaction(self, within: Connection | None) -> Iterator[Connection]:

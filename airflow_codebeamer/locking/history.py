@@ -64,7 +64,9 @@ class History:
         with self._database.begin() as connection:
             connection.execute(statement)
 
-    def list_events(self, server: str, tracker_id: TrackerId) -> list[Event]:
+    def list_events(
+        self, server: str, tracker_id: TrackerId, *, since: datetime | None = None
+    ) -> list[Event]:
         """Return a tracker's events, the oldest first."""
         statement = (
             select(event_table)
@@ -73,6 +75,8 @@ class History:
             )
             .order_by(event_table.c.number)
         )
+        if since is not None:
+            statement = statement.where(event_table.c.at >= since.timestamp())
         with self._database.read() as connection:
             return [_event(row) for row in connection.execute(statement).mappings()]
 

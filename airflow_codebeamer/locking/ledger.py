@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import role_journal_table
-from airflow_codebeamer.ids import Lineage, PermissionId, RoleId
+from airflow_codebeamer.ids import Lineage, RoleId
 from airflow_codebeamer.journal import Entry, Journal
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.permissions import (
@@ -161,13 +161,11 @@ class Ledger:
                 lock, "request_unanswered", {"why": why}, within=connection
             )
 
-    def list_unsettled(self, lineage: Lineage | None) -> list[Entry]:
+    def list_unsettled(self, *lineages: Lineage) -> list[Entry]:
         """Return the intents of which nobody knows whether they took effect."""
-        if lineage is None:
-            return []
         return [
             entry
-            for entry in self._journal.list_entries(lineage)
+            for entry in self._journal.list_entries(*lineages)
             if entry.is_open or entry.outcome.get("result") == UNKNOWN
         ]
 
@@ -199,25 +197,3 @@ def value_of(entry: Entry) -> Rights:
     """Return the rights that an intent was about to set."""
     rights: Rights = rights_from_json(entry.intent)[0]
     return rights
-
-
-def taken_by(entry: Entry, before: Rights) -> frozenset[PermissionId]:
-    """Return what an intent takes away from a role, should it land late."""
-    return before - value_of(entry)
-
-
-def explaining(intents: Iterable[Entry], entry: RoleEntry, now: Rights) -> list[Entry]:
-    """Return the reductions that explain what a restored role lacks.
-
-    What is missing is compared and not the whole value, since somebody may have
-    edited on top of a late request.
-    """
-    missing = entry.left - now
-    return [
-        intent
-        for intent in intents
-        if missing
-        and intent.kind == REDUCE
-        and intent.key == str(entry.role_id)
-        and missing <= taken_by(intent, entry.left)
-    ]

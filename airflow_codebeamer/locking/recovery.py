@@ -16,7 +16,7 @@ from airflow_codebeamer.errors import (
     Retry,
 )
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking.echoes import find_echo, heal
+from airflow_codebeamer.locking.echoes import Echo, find_echo, heal
 from airflow_codebeamer.locking.engine import LockEngine
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.report import ReleaseReport
@@ -149,9 +149,19 @@ class Recovery:
         if echo is None:
             return []
         shown = replace(lock, owner=echo.owner)
+        if not echo.roles:
+            return [_result(shown, "failed", error=_unclear(echo))]
         if dry_run:
             return [_result(shown, "would heal")]
         return [_tried(shown, "healed", lambda: heal(parts, echo, _here()))]
+
+
+def _unclear(echo: Echo) -> str:
+    return (
+        f"a late request of ours may have taken rights of {', '.join(echo.unclear)}, "
+        "but not all of them: give back what nobody meant to take, then say "
+        f"`airflow-codebeamer lock accept {echo.seen.tracker_id}`"
+    )
 
 
 def _here() -> str:

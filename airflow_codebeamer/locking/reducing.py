@@ -22,8 +22,10 @@ from airflow_codebeamer.errors import (
     ServerError,
 )
 from airflow_codebeamer.ids import RoleId
+from airflow_codebeamer.journal import Entry
 from airflow_codebeamer.locking.floors import Floors
 from airflow_codebeamer.locking.heartbeat import Pulse
+from airflow_codebeamer.locking.late import list_late, taken_late
 from airflow_codebeamer.locking.ledger import REDUCE
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
@@ -56,6 +58,7 @@ class Reducing:
         self.lock = lock
         self._floors = Floors(parts, lock, tries=_TRIES)
         self._pulse = Pulse(parts, states=_UNDER_WAY)
+        self._late: list[Entry] = []
 
     def run(self, account: Preflight | None, lease: timedelta) -> Lock:
         """Reduce every role but the exclusive one, verify, and hold."""
@@ -74,6 +77,7 @@ class Reducing:
             self._judge(account, now)
             self._snapshot(account, now)
         entries = self._parts.ledger.list_roles(self.lock.lineage)
+        self._late = list_late(self._parts, self.lock.tracker_id, self.lock.lineage)
         writer = RoleWriter(self._parts, self.lock, entries, now)
         self._reduce_all(writer)
         self._settle(writer)
@@ -190,10 +194,11 @@ class Reducing:
         entry, fresh = writer.entries[role_id], writer.current.of_role(role_id)
         names = {**entry.names, **writer.current.names}
         if not entry.touched:
-            # What somebody changed between the snapshot and now is the original.
+            # What somebody changed between the snapshot and now is the original; what
+            # an older request of ours took meanwhile is not somebody's change.
             return replace(
                 entry,
-                original=fresh,
+                original=fresh | taken_late(self._late, entry, fresh),
                 base=self._wanted(writer, role_id),
                 touched=True,
                 phase=Phase.REDUCING,

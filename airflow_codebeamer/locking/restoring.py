@@ -25,8 +25,10 @@ from airflow_codebeamer.errors import (
     Retry,
 )
 from airflow_codebeamer.ids import RoleId
+from airflow_codebeamer.journal import Entry
 from airflow_codebeamer.locking.heartbeat import Pulse
-from airflow_codebeamer.locking.ledger import RESTORE, explaining
+from airflow_codebeamer.locking.late import list_late, taken_late
+from airflow_codebeamer.locking.ledger import RESTORE
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import (
@@ -67,6 +69,7 @@ class Restoring:
         self._said = _Said()
         self._sent: Counter[RoleId] = Counter()
         self._has_read = False
+        self._late: list[Entry] = []
 
     def run(self) -> ReleaseReport:
         """Undo open runs, put permissions back, verify, free.
@@ -135,7 +138,10 @@ class Restoring:
 
     def _restore(self) -> RoleWriter:
         entries = self._parts.ledger.list_roles(self._lock.lineage)
-        if not any(entry.is_owed for entry in entries.values()):
+        self._late = list_late(
+            self._parts, self._lock.tracker_id, self._lock.lineage, with_healed=True
+        )
+        if not self._late and not any(entry.is_owed for entry in entries.values()):
             # Nothing was ever sent: no request is needed to know what is true.
             return RoleWriter(self._parts, self._lock, entries, Permissions({}))
         writer = RoleWriter(self._parts, self._lock, entries, Permissions({}))
@@ -172,21 +178,15 @@ class Restoring:
     def _wanted(self, writer: RoleWriter, role_id: RoleId) -> Rights | None:
         """Return what a role must get, None if it is as it must be."""
         entry, now = writer.entries[role_id], writer.current.of_role(role_id)
-        if not entry.is_owed:
+        if entry.phase is Phase.GONE:
             return None
-        if entry.phase is Phase.RESTORED:
-            # It was all back already: what a late request of ours does not explain
-            # is somebody else's edit.
-            return entry.left | now if self._is_late(entry, now) else None
+        if not entry.touched or entry.phase is Phase.RESTORED:
+            # It was all back, or never taken: what a late request of ours does not
+            # take is somebody else's edit.
+            late = taken_late(self._late, entry, now)
+            return now | late if late else None
         wanted = entry.back(now)
         return None if wanted == now else wanted
-
-    def _is_late(self, entry: RoleEntry, now: Rights) -> bool:
-        """Return whether a request of ours without an answer explains a loss."""
-        if entry.left <= now:
-            return False
-        unsettled = self._parts.ledger.list_unsettled(self._lock.lineage)
-        return bool(explaining(unsettled, entry, now))
 
     def _wait_for_late_requests(self) -> None:
         """Wait until no request without an answer can take effect any more."""

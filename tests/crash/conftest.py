@@ -269,6 +269,9 @@ class Ring:
         self.server.clear_faults()
         self.server.load_world(self.world)
         self.granted = {}
+        # The world of the round before is gone, and with it what was known of it.
+        engine = self.engine(Fuse())
+        engine.accept_permissions(self.tracker, by="test", reason="a new world")
 
     def engine(self, fuse: Fuse) -> LockEngine:
         """Return a process's engine, with a fuse."""
