@@ -13,6 +13,10 @@ def test_the_page_is_what_was_measured() -> None:
     assert PAGE.read_text("utf-8") == page()
 
 
+def test_every_row_was_measured() -> None:
+    assert list(LOCAL.kept()) == [row.number for row in LOCAL.rows]
+
+
 @TABLES
 def test_what_was_measured_left_nothing_behind(table: Table) -> None:
     kept = table.kept()
