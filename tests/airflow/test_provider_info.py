@@ -29,6 +29,7 @@ PARTS = {
     "operators.handle",
     "operators.keeper",
     "operators.owed",
+    "operators.patience",
     "operators.teardown",
     "triggers.events",
 }

@@ -29,7 +29,7 @@ from airflow_codebeamer.operators.unlock import UnlockTrackerOperator
 from airflow_codebeamer.operators.verify import VerifyUnlockedOperator
 from airflow_codebeamer.sensors.lock import TrackerLockSensor
 from airflow_codebeamer.settings import ServerSettings, Settings, StoreSettings
-from airflow_codebeamer.skeleton import Skeleton, load_document
+from airflow_codebeamer.skeleton import FieldUpdate, Skeleton, load_document
 from airflow_codebeamer.template import exclusive_tracker, generator_dag
 from airflow_codebeamer.triggers.lock import TrackerLockTrigger
 from airflow_codebeamer.wiring import Codebeamer, connect
@@ -139,7 +139,7 @@ def hold(codebeamer: Codebeamer, client: Client) -> None:
 
 def documents(codebeamer: Codebeamer, lock: Lock) -> None:
     document = load_document({"owner": "me", "target": {"tracker": 2001}, "items": []})
-    assert_type(document, Skeleton)
+    assert_type(document, Skeleton | FieldUpdate)
     arguments: dict[str, Any] = {}
     summary = codebeamer.runner.apply(
         document, arguments, TrackerId(2001), lock, run_key="me"
