@@ -15,7 +15,8 @@
     │   ├── LockLostError           we held it once, not any more
     │   ├── IllegalStepError        a state does not allow this step
     │   ├── PermissionDriftError    permissions are not what the journal left
-    │   └── RestorePendingError     permissions are not all back yet
+    │   ├── RestorePendingError     permissions are not all back yet
+    │   └── ForeignChangesError     others wrote while we held the tracker
     ├── SkeletonError
     │   ├── DocumentError           the document cannot be read or applied
     │   ├── PlanConflictError       somebody else edited what the document owns
@@ -55,6 +56,7 @@ __all__ = [
     "DemoError",
     "DocumentError",
     "ForbiddenError",
+    "ForeignChangesError",
     "GeneratorError",
     "GeneratorFailedError",
     "GeneratorNotFoundError",
@@ -332,6 +334,33 @@ class RestorePendingError(LockError):
         self.tracker_id = tracker_id
         self.missing = tuple(missing)
         self.may_pass = may_pass
+
+
+class ForeignChangesError(LockError):
+    """Others changed the tracker while we held it, or it could not be seen.
+
+    The lock is released all the same. `changes` has a line for each of up to a
+    thousand changes, `count` says how many there are, `gaps` what was not seen.
+    """
+
+    def __init__(
+        self,
+        tracker_id: int,
+        *,
+        changes: Sequence[str],
+        gaps: Sequence[str],
+        count: int,
+    ) -> None:
+        said = [*list(changes)[:5], *gaps]
+        super().__init__(
+            f"Tracker {tracker_id} is free again, but it is not certain that only we "
+            f"wrote to it: {count} change(s) by others: {'; '.join(said)}; look at "
+            f"them with `airflow-codebeamer lock certificate {tracker_id}`."
+        )
+        self.tracker_id = tracker_id
+        self.changes = tuple(changes)
+        self.gaps = tuple(gaps)
+        self.count = count
 
 
 class SkeletonError(CodebeamerError):

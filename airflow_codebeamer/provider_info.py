@@ -180,6 +180,17 @@ _CONFIG = {
             "soon as any listener is there: turn it off to use such tasks.",
             "True",
         ),
+        "certificate": {
+            "description": (
+                "What to do about changes that others make under a lock: off does not "
+                "look, warn tells them at the release, fail makes the release fail "
+                "once the tracker is free."
+            ),
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "warn",
+            "default": "off",
+        },
         "bridge_seconds": _seconds(
             "How long a lock is kept between two tasks of a run.", "1800"
         ),

@@ -193,6 +193,14 @@ class LockSettings(_Frozen):
     allow_templates: bool = False
     #: What to do about rights that the server will not take away.
     on_floor: Literal["warn", "fail"] = "warn"
+    #: What to do about changes of others under the lock: not to look, or to look and
+    #: warn, or fail the release once the tracker is free.
+    certificate: Literal["off", "warn", "fail"] = "off"
+    #: How many requests (500 items each) the certificate may take at each end to
+    #: know every item; in a larger tracker it goes by time and counts.
+    certificate_pages: int = Field(default=20, ge=1)
+    #: Of how many items that we wrote more than once the history is read.
+    certificate_histories: int = Field(default=100, ge=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> LockSettings:

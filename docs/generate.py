@@ -94,7 +94,7 @@ def lock_places() -> dict[str, str]:
     options = get_provider_info()["config"]["codebeamer"]["options"]
     places: dict[str, str] = {}
     for name, field in settings.LockSettings.model_fields.items():
-        told = [f"`{name}_seconds`"] if f"{name}_seconds" in options else []
+        told = [f"`{o}`" for o in (name, f"{name}_seconds") if o in options]
         told += [f"`--timing {name}=…`"] if field.annotation is timedelta else []
         places[name] = ", ".join(told) or "Python only"
     return places

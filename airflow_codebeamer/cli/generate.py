@@ -202,6 +202,7 @@ def _release(session: Session, codebeamer: Codebeamer, lock: Lock) -> dict[str, 
         lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
     )
     session.out.say(release_line(report))
+    report.require()
     return report.to_json()
 
 

@@ -1,4 +1,4 @@
-"""`lock acquire|release|list|show|history|break|accept`."""
+"""`lock acquire|release|list|show|history|certificate|break|accept`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from airflow_codebeamer.errors import (
     LockHeldError,
 )
 from airflow_codebeamer.ids import Epoch, TrackerId
-from airflow_codebeamer.locking import Lock, LockState, LockStatus, Owner, ReleaseReport
+from airflow_codebeamer.locking import (
+    Certificate,
+    Lock,
+    LockState,
+    LockStatus,
+    Owner,
+    ReleaseReport,
+)
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["DRIFT", "app", "lock_document", "release_line"]
@@ -87,6 +94,8 @@ def release(
     nothing = f"{owner} holds nothing"
     lines = [release_line(report) for report in reports] or [nothing]
     session.out.result({"released": [r.to_json() for r in reports]}, lines)
+    for report in reports:
+        report.require()
     return DRIFT if any(report.drift for report in reports) else 0
 
 
@@ -163,6 +172,28 @@ def history(session: Session, tracker: Tracker) -> int:
         ],
     )
     return 0
+
+
+@command(app, "certificate")
+def certificate(session: Session, tracker: Tracker) -> int:
+    """Say what others changed in one tracker while it was locked, lock by lock.
+
+    Exit code 4: the last certificate is not clean. Empty unless the setting
+    `certificate` was on when the lock was taken.
+    """
+    number = TrackerId(tracker)
+    with session.open_store() as store:
+        lock = _find(store.status, session.server, number)
+        found = (
+            [] if lock is None else store.status.list_certificates(lock.server, number)
+        )
+    lines = [line for one in found for line in _certificate_lines(one)]
+    nothing = f"Tracker {tracker} has no certificate: was the setting on?"
+    session.out.result(
+        {"tracker_id": tracker, "certificates": [one.to_json() for one in found]},
+        lines or [nothing],
+    )
+    return DRIFT if found and not found[-1].is_clean else 0
 
 
 @command(app, "break")
@@ -249,9 +280,16 @@ def release_line(report: ReleaseReport) -> str:
         line += f" Undone: {len(report.undone)} changes of a run that had not ended."
     if report.not_undone:
         line += f" NOT undone: {'; '.join(report.not_undone)}."
+    if report.certificate is not None:
+        line += f" Certificate: {report.certificate.sentence}."
     if report.drift:
         line += f" Others changed permissions meanwhile: {'; '.join(report.drift)}."
     return line
+
+
+def _certificate_lines(one: Certificate) -> list[str]:
+    head = f"{one.owner}, {one.began[:19]} to {one.ended[:19]}: {one.sentence}."
+    return [head, *(f"  {change}" for change in one.changes)]
 
 
 def _held_before(codebeamer: Codebeamer, owner: str) -> list[int]:

@@ -100,6 +100,14 @@ _SHARED: dict[str, Any] = {
             rich_help_panel=_SERVER,
         ),
     ],
+    "certificate": Annotated[
+        str,
+        typer.Option(
+            envvar="CODEBEAMER_LOCK_CERTIFICATE",
+            help="Changes of others under a lock: off, warn or fail.",
+            rich_help_panel=_SERVER,
+        ),
+    ],
     "json": Annotated[
         bool,
         typer.Option(

@@ -43,6 +43,7 @@ class Where:
     requests_per_second: float = 3.0
     requests_per_minute: float = 120.0
     timing: str = ""
+    certificate: str = "off"
     json: bool = False
     debug: bool = False
 
@@ -74,6 +75,9 @@ class Session:
             ConfigurationError: an option is missing or wrong.
         """
         lock = lock_settings(self.where.timing)
+        if self.where.certificate not in ("off", "warn", "fail"):
+            raise ConfigurationError("--certificate", "say off, warn or fail")
+        lock = lock.model_copy(update={"certificate": self.where.certificate})
         if looks_again:
             lock = lock.model_copy(update={"membership_age": timedelta(0)})
         settings = Settings(

@@ -192,4 +192,10 @@ def _lock_settings() -> LockSettings:
             raise ConfigurationError(
                 f"[{_SECTION}] {option}", f"say a number of seconds, not {text!r}"
             ) from None
-    return LockSettings(**spans)
+    policy = conf.get(_SECTION, "certificate", fallback="") or "off"
+    if policy not in ("off", "warn", "fail"):
+        raise ConfigurationError(
+            f"[{_SECTION}] certificate", f"say off, warn or fail, not {policy!r}"
+        )
+    # Checked right above; the type is narrower than what a file can say.
+    return LockSettings.model_validate({**spans, "certificate": policy})

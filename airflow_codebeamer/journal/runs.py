@@ -175,6 +175,20 @@ class Runs:
         with self._database.read() as connection:
             return [_run(row) for row in connection.execute(statement).mappings()]
 
+    def list_lineage(self, lineage: Lineage) -> list[Run]:
+        """Return every run under one lineage of locks, oldest first.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        statement = (
+            select(run_table)
+            .where(run_table.c.lineage == lineage)
+            .order_by(run_table.c.opened_at, run_table.c.run_id)
+        )
+        with self._database.read() as connection:
+            return [_run(row) for row in connection.execute(statement).mappings()]
+
 
 def _identity(run: Run) -> tuple[str, int, str, int]:
     return run.server, run.tracker_id, run.lineage, run.epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_codebeamer.locking.certificate import Certificate, ForeignChange
 from airflow_codebeamer.locking.engine import LockEngine
 from airflow_codebeamer.locking.heartbeat import Heartbeat
 from airflow_codebeamer.locking.history import Event
@@ -17,7 +18,9 @@ from airflow_codebeamer.locking.store import LockStore
 
 __all__ = [
     "Breaking",
+    "Certificate",
     "Event",
+    "ForeignChange",
     "Heartbeat",
     "Lock",
     "LockEngine",

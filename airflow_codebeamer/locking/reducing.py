@@ -37,6 +37,7 @@ from airflow_codebeamer.locking.preflight import (
 )
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.witness import begin_witness
 from airflow_codebeamer.locking.writing import RoleWriter
 
 __all__ = ["Reducing"]
@@ -82,6 +83,7 @@ class Reducing:
         self._reduce_all(writer)
         self._settle(writer)
         self._floors.judge(writer)
+        begin_witness(self._parts, self.lock)
         return self._hold(writer, lease)
 
     def _first_read(self) -> Permissions:

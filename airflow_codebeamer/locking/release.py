@@ -11,6 +11,7 @@ from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.restoring import Restoring
 from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.witness import witnessed
 
 __all__ = ["dirt_of", "release"]
 
@@ -52,7 +53,7 @@ def _release(parts: Parts, seen: Lock) -> ReleaseReport | None:
     if lock is None:
         return None
     try:
-        return Restoring(parts, lock).run()
+        return witnessed(parts, lock, Restoring(parts, lock).run)
     except LockLostError as error:
         return ReleaseReport(seen.tracker_id, why=error.why)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.certificate import Certificate
 
 __all__ = ["ReleaseReport"]
 
@@ -16,7 +17,8 @@ class ReleaseReport:
 
     `restored` names roles that were put back, `drift` says what others changed
     meanwhile and we kept, `floors` what the server had not taken away. `undone`
-    and `not_undone` tell of runs that were rolled back.
+    and `not_undone` tell of runs that were rolled back, `certificate` of what others
+    wrote while the tracker was held, if that was asked for.
     """
 
     tracker_id: TrackerId
@@ -29,6 +31,16 @@ class ReleaseReport:
     pending: tuple[str, ...] = ()
     requests: int = 0
     why: str = ""
+    certificate: Certificate | None = None
+
+    def require(self) -> None:
+        """Return if nobody else wrote, or if the policy is only to warn of it.
+
+        Raises:
+            ForeignChangesError: others wrote, or it could not be seen.
+        """
+        if self.certificate is not None:
+            self.certificate.require()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON would have it."""
@@ -43,4 +55,5 @@ class ReleaseReport:
             "pending": list(self.pending),
             "requests": self.requests,
             "why": self.why,
+            "certificate": self.certificate.to_json() if self.certificate else None,
         }

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.certificate import Certificate
 from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.records import LockRecords
+from airflow_codebeamer.locking.witness import BEGAN, CERTIFIED, ENDED
 
 __all__ = ["LockStatus"]
 
@@ -27,5 +33,25 @@ class LockStatus:
         ]
 
     def history(self, server: str, tracker_id: TrackerId) -> list[Event]:
-        """Return what happened to a tracker's locks, the oldest first."""
-        return self._records.history.list_events(server, tracker_id)
+        """Return what happened to a tracker's locks, the oldest first.
+
+        Lists of items, kept for the certificate, are left out.
+        """
+        events = self._records.history.list_events(server, tracker_id)
+        return [replace(event, detail=_short(event)) for event in events]
+
+    def list_certificates(
+        self, server: str, tracker_id: TrackerId
+    ) -> list[Certificate]:
+        """Return the certificates of a tracker's locks, the oldest first."""
+        return [
+            Certificate.from_json(event.detail)
+            for event in self._records.history.list_events(server, tracker_id)
+            if event.kind == CERTIFIED
+        ]
+
+
+def _short(event: Event) -> Mapping[str, Any]:
+    long = {BEGAN: ("packed",), ENDED: ("found",), CERTIFIED: ("changes",)}
+    left_out = long.get(event.kind, ())
+    return {k: v for k, v in event.detail.items() if k not in left_out}

@@ -11,6 +11,7 @@ from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.restoring import Restoring
 from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.witness import witnessed
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["Watch", "take_over"]
@@ -80,4 +81,4 @@ def take_over(parts: Parts, seen: Lock, by: str, why: str) -> ReleaseReport | No
         return None
     if lock.state is LockState.FREE:
         return ReleaseReport(seen.tracker_id, released=True)
-    return Restoring(parts, lock, by=by).run()
+    return witnessed(parts, lock, Restoring(parts, lock, by=by).run)

@@ -38,7 +38,8 @@ class UnlockTrackerOperator(CodebeamerOperator):
     :return: `owner`, and in `released` a report for each tracker: `restored` are
         roles that were put back, `drift` is what others changed in permissions
         meanwhile, `floors` what the server had not taken away, `undone` and
-        `not_undone` tell of runs that had not ended.
+        `not_undone` tell of runs that had not ended, `certificate` of what others
+        wrote while the tracker was held (None unless the setting asks for it).
     """
 
     template_fields: Sequence[str] = (
@@ -68,6 +69,8 @@ class UnlockTrackerOperator(CodebeamerOperator):
             RestorePendingError: something could not be put back yet; a retry or
                 the janitor goes on with it.
             DatabaseError: the store did not answer all the time.
+            ForeignChangesError: all is free, others wrote, and the setting
+                `certificate` says that this fails.
         """
         patience = Patience(self.patience, codebeamer.clock, self.log.warning)
         return patience.tried(lambda: self._release(context, codebeamer))
@@ -108,6 +111,8 @@ class UnlockTrackerOperator(CodebeamerOperator):
                     [f"another release of {lock.owner.key} has it"],
                     may_pass=True,
                 )
+        for report in reports:
+            report.require()
         return {"owner": owner, "released": [report.to_json() for report in reports]}
 
     def _count(
@@ -118,6 +123,9 @@ class UnlockTrackerOperator(CodebeamerOperator):
         counts = self.facts.counts
         counts["lock.released"] = counts.get("lock.released", 0) + 1
         counts["lock.drift"] = counts.get("lock.drift", 0) + len(report.drift)
+        if report.certificate is not None:
+            foreign = counts.get("lock.foreign", 0) + report.certificate.foreign
+            counts["lock.foreign"] = foreign
         for lock in held:
             if lock.tracker_id == report.tracker_id and lock.acquired_at:
                 self.facts.spans.append(("lock.held", now - lock.acquired_at))
@@ -136,6 +144,10 @@ class UnlockTrackerOperator(CodebeamerOperator):
         for floor in report.floors:
             # Normal: a project administrator keeps a minimum on every tracker.
             self.log.info("The server had not taken away: %s", floor)
+        if report.certificate is not None:
+            is_clean = report.certificate.is_clean
+            tell = self.log.info if is_clean else self.log.warning
+            tell("Tracker %s: %s.", report.tracker_id, report.certificate.sentence)
         for left in report.not_undone:
             self.log.error("Of an unfinished run, this could not be undone: %s", left)
 

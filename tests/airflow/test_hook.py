@@ -51,6 +51,17 @@ def test_timing_from_the_configuration(
         _ = CodebeamerHook().settings
 
 
+def test_the_certificate_from_the_configuration(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert CodebeamerHook().settings.lock.certificate == "off"
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__CERTIFICATE", "fail")
+    assert CodebeamerHook().settings.lock.certificate == "fail"
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__CERTIFICATE", "perhaps")
+    with pytest.raises(ConfigurationError, match="off, warn or fail"):
+        _ = CodebeamerHook().settings
+
+
 def test_button_with_nothing_missing(here: Any) -> None:
     good, sentence = CodebeamerHook().test_connection()
     assert good, sentence

@@ -410,3 +410,25 @@ def test_janitor_leaves_the_living_and_calls_for_help(
     here.server.clear_faults()
     assert [one["action"] for one in swept()] == ["recovered"]
     assert here.owners() == {}
+
+
+@pytest.mark.parametrize("policy", ["off", "warn", "fail"])
+def test_unlock_tells_what_others_changed(
+    here: Any, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__CERTIFICATE", policy)
+    before = here.server.permissions(TRACKER)
+    lock().execute(CONTEXT)
+    assert here.server.act("bond", "POST", f"/v3/trackers/{TRACKER}/items", NEW) == 200
+    if policy == "fail":
+        with pytest.raises(AirflowFailException, match="1 change\\(s\\) by others"):
+            unlock().execute(CONTEXT)
+    else:
+        (report,) = unlock().execute(CONTEXT)["released"]
+        told = report["certificate"]
+        assert (told is None) == (policy == "off")
+        assert told is None or told["changes"][0]["by"] == "bond"
+    assert here.server.permissions(TRACKER) == before
+
+
+NEW = {"name": "By an administrator"}

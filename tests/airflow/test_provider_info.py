@@ -90,6 +90,7 @@ def test_every_option_of_the_configuration_is_read(info: dict[str, Any]) -> None
         "lock_store",
         "require_unlock",
         "listener",
+        "certificate",
         *(f"{name}_seconds" for name in _TIMES),
     }
 

@@ -224,3 +224,49 @@ def test_permissions_that_look_like_a_lock_are_accepted(
     assert "admin" in history
     assert "a freeze" in history
     assert commands.run("lock", "acquire", TRACKER, "--owner", "me").code == 0
+
+
+def _create(server: Emulator, user: str) -> None:
+    path = f"/v3/trackers/{DEMO_TRACKER_ID}/items"
+    assert server.act(user, "POST", path, {"name": "By an administrator"}) == 200
+
+
+def test_the_certificate_of_a_lock_is_shown(server: Emulator, commands: Any) -> None:
+    url = ("--url", server.url)
+    options = ("--owner", "me", "--certificate", "warn")
+    commands.json("lock", "acquire", TRACKER, *options)
+    ran = commands.run("lock", "release", "--owner", "me")
+    assert ran.code == 0, ran.err
+    assert "nobody else changed anything while it was locked" in ran.out
+    assert commands.run("lock", "certificate", TRACKER, *url).code == 0
+
+    commands.json("lock", "acquire", TRACKER, *options)
+    _create(server, "bond")
+    ran = commands.run("lock", "release", "--owner", "me")
+    assert "created by bond" in ran.out
+    ran = commands.run("lock", "certificate", TRACKER, *url)
+    assert ran.code == 4
+    clean, foreign, *details = ran.out.splitlines()
+    assert "nobody else" in clean
+    assert "1 change(s) by others" in foreign
+    assert len(details) == 1
+
+
+def test_fail_releases_first_and_fails_then(server: Emulator, commands: Any) -> None:
+    before = server.permissions(DEMO_TRACKER_ID)
+    taken = ("lock", "acquire", TRACKER, "--owner", "me", "--certificate", "fail")
+    commands.json(*taken)
+    _create(server, "bond")
+    ran = commands.run("lock", "release", "--owner", "me")
+    assert ran.code == 1
+    assert "is free again, but" in ran.err
+    assert server.permissions(DEMO_TRACKER_ID) == before
+    assert commands.json("lock", "list") == {"locks": []}
+
+
+def test_a_certificate_policy_that_is_none(commands: Any) -> None:
+    ran = commands.run("lock", "list", "--certificate", "maybe")
+    assert ran.code == 0
+    ran = commands.run("lock", "release", "--owner", "me", "--certificate", "maybe")
+    assert ran.code == 64
+    assert "off, warn or fail" in ran.err

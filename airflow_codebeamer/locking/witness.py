@@ -1,0 +1,234 @@
+"""The certificate of one lock: a look when it is held, one before it is restored.
+
+Both looks are events of the lock's history, so whoever releases it can finish the
+certificate. Only what the looks leave open is asked for item by item, and only
+when the tracker is free again: nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from airflow_codebeamer.errors import (
+    ApiError,
+    CodebeamerError,
+    ContractError,
+    DatabaseError,
+    TransportError,
+)
+from airflow_codebeamer.ids import ItemId
+from airflow_codebeamer.journal import Journal, Runs
+from airflow_codebeamer.locking.certificate import Certificate, ForeignChange
+from airflow_codebeamer.locking.heartbeat import Pulse
+from airflow_codebeamer.locking.history import Event
+from airflow_codebeamer.locking.judging import (
+    Findings,
+    compare,
+    foreign_versions,
+    last_change,
+)
+from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.sight import Sight, look_at, look_since
+
+__all__ = ["BEGAN", "CERTIFIED", "ENDED", "begin_witness", "witnessed"]
+
+#: The events in which a certificate is kept.
+BEGAN = "witness_began"
+ENDED = "witness_ended"
+CERTIFIED = "certified"
+
+#: Changes that are kept one by one; the rest is counted.
+_MOST_CHANGES = 1000
+
+_ALL_PAGES = 1_000_000
+
+_Unseen = (ApiError, TransportError, ContractError)
+
+
+def begin_witness(parts: Parts, lock: Lock) -> None:
+    """Remember what is in the tracker, right before the lock is held.
+
+    Raises:
+        CodebeamerError: it cannot be seen, and the policy is to fail for that.
+    """
+    policy = parts.settings.certificate
+    if policy == "off":
+        return
+    began = parts.client.requests_made
+    detail: dict[str, Any] = {"policy": policy}
+    try:
+        user = parts.client.users.find_user(parts.client.settings.login)
+        sight, _ = look_at(
+            parts.client, lock.tracker_id, parts.settings.certificate_pages
+        )
+    except _Unseen as error:
+        if policy == "fail":
+            raise
+        detail["gap"] = f"the items could not be read at the beginning ({_why(error)})"
+    else:
+        detail |= {"us": user.id if user is not None else 0, **sight.to_json()}
+    detail["requests"] = parts.client.requests_made - began
+    parts.history.record(lock, BEGAN, detail)
+
+
+def witnessed(
+    parts: Parts, lock: Lock, restore: Callable[[], ReleaseReport]
+) -> ReleaseReport:
+    """Look before a restore, restore, and certify when the tracker is free.
+
+    A server that does not let us look stops no restore: the certificate says so.
+    """
+    history = parts.history
+    began = history.find_event(lock.lineage, BEGAN)
+    is_held = history.find_event(lock.lineage, "hold") is not None
+    if began is None or not is_held:
+        return restore()
+    ended = _end(parts, lock, began)
+    report = restore()
+    certificate = _certify(parts, lock, began, ended)
+    # The tracker is free: no fault of the record may make that look undone.
+    try:
+        history.record(lock, CERTIFIED, certificate.to_json())
+    except DatabaseError as error:
+        parts.say(f"Tracker {lock.tracker_id}: the certificate is not kept: {error}")
+    return replace(report, certificate=certificate)
+
+
+def _end(parts: Parts, lock: Lock, began: Event) -> Mapping[str, Any]:
+    """Return what is other than at the beginning; an earlier try's word stands."""
+    kept = parts.history.find_event(lock.lineage, ENDED)
+    if kept is not None:
+        return {**kept.detail, "at": kept.at.isoformat()}
+    at = parts.store.now().isoformat()
+    if "gap" in began.detail:
+        return {"gap": began.detail["gap"], "at": at}
+    sent = parts.client.requests_made
+    pulse = Pulse(parts)
+    pulse.start(lock)
+    try:
+        after, found = _look_again(parts, lock, began)
+    except _Unseen as error:
+        why = f"the items could not be read at the end ({_why(error)})"
+        return {"gap": why, "at": at}
+    finally:
+        pulse.stop()
+    if pulse.lost is not None:
+        raise pulse.lost
+    detail = {
+        "total": after.total,
+        "stamp": after.stamp,
+        "digest": after.digest,
+        "requests": parts.client.requests_made - sent,
+        "found": found.to_json(),
+    }
+    parts.history.record(lock, ENDED, detail)
+    return {**detail, "at": at}
+
+
+def _look_again(parts: Parts, lock: Lock, began: Event) -> tuple[Sight, Findings]:
+    before = Sight.from_json(began.detail)
+    if before.is_complete:
+        # A tracker that has grown past the limit meanwhile is still read whole.
+        after, seen = look_at(parts.client, lock.tracker_id, _ALL_PAGES)
+    else:
+        after, seen = look_since(parts.client, lock.tracker_id, before.stamp)
+    found = compare(
+        before,
+        after,
+        seen,
+        us=began.detail["us"],
+        discarded=_discarded(parts, lock),
+    )
+    return after, found
+
+
+def _discarded(parts: Parts, lock: Lock) -> set[int]:
+    """Return the items that runs under this lock were to delete."""
+    if lock.lineage is None:
+        return set()
+    database = parts.store.database
+    journal = Journal(database)
+    return {
+        int(entry.intent["item"])
+        for run in Runs(database).list_lineage(lock.lineage)
+        for entry in journal.list_entries(run.run_id, kind="discard")
+    }
+
+
+def _certify(
+    parts: Parts, lock: Lock, began: Event, ended: Mapping[str, Any]
+) -> Certificate:
+    start = began.detail
+    certificate = Certificate(
+        lock.tracker_id,
+        start["policy"],
+        owner=began.who,
+        began=began.at.isoformat(),
+        ended=ended["at"],
+        stamp_before=start.get("stamp", ""),
+        items_before=start.get("total", 0),
+        digest_before=start.get("digest", ""),
+        requests=start["requests"] + ended.get("requests", 0),
+    )
+    if "gap" in ended:
+        return replace(certificate, gaps=(ended["gap"],))
+    sent = parts.client.requests_made
+    found = Findings.from_json(ended["found"])
+    changes, gaps, histories = _ask(parts, start, found)
+    foreign = sum(change.count for change in changes)
+    return replace(
+        certificate,
+        stamp_after=ended["stamp"],
+        items_after=ended["total"],
+        digest_after=ended["digest"],
+        changed_by_us=found.ours,
+        deleted_by_us=found.deleted_by_us,
+        histories=histories,
+        requests=certificate.requests + parts.client.requests_made - sent,
+        foreign=foreign,
+        changes=tuple(changes[:_MOST_CHANGES]),
+        gaps=tuple(gaps),
+    )
+
+
+def _ask(
+    parts: Parts, start: Mapping[str, Any], found: Findings
+) -> tuple[list[ForeignChange], list[str], int]:
+    """Read the histories of what the looks left open, as many as are allowed."""
+    us, stamp = start["us"], start["stamp"]
+    changes, gaps = list(found.changes), []
+    # Those that somebody else wrote last are foreign for sure: they come first.
+    suspects = sorted(
+        found.suspects, key=lambda s: (s.item.by_id == us, s.item.item_id)
+    )
+    most = parts.settings.certificate_histories
+    unread = suspects[most:]
+    histories = 0
+    for number, suspect in enumerate(suspects[:most]):
+        try:
+            item_id = ItemId(suspect.item.item_id)
+            history = parts.client.items.list_history(item_id)
+        except _Unseen as error:
+            unread = suspects[number:]
+            gaps.append(f"the history of items could not be read ({_why(error)})")
+            break
+        histories += 1
+        foreign = foreign_versions(suspect, history, us=us, stamp=stamp)
+        changes += foreign
+        found.ours += not foreign
+    changes += [last_change(one) for one in unread if one.item.by_id != us]
+    unknown = sum(one.item.by_id == us for one in unread)
+    if unknown:
+        gaps.append(
+            f"of {unknown} item(s) that we wrote last and more than once, the history "
+            f"was not read (certificate_histories is {most})"
+        )
+    return changes, gaps, histories
+
+
+def _why(error: CodebeamerError) -> str:
+    return f"status {error.status}" if isinstance(error, ApiError) else str(error)

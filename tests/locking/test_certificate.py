@@ -1,0 +1,369 @@
+"""The certificate: what others changed in a tracker while it was locked."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_codebeamer.errors import (
+    ForeignChangesError,
+    NotFoundError,
+    RestorePendingError,
+    ServerError,
+)
+from airflow_codebeamer.ids import ItemId
+from airflow_codebeamer.journal import Journal, Run, Runs
+from airflow_codebeamer.locking import Certificate, LockState, LockStatus
+from airflow_codebeamer.locking.judging import Suspect, compare, foreign_versions
+from airflow_codebeamer.locking.sight import Glimpse, Sight, look_since
+from airflow_codebeamer.models import NewItem, Version
+from airflow_codebeamer.settings import LockSettings
+
+QUERY, HISTORY = "findTrackerItemsByCbQL", "getTrackerItemHistory"
+
+
+def _settings(**more):
+    return LockSettings(certificate="warn", **more)
+
+
+class Scene:
+    """A tracker with items, locked with a certificate, and people who may write."""
+
+    def __init__(self, bench, owner, *, items=3, **settings):
+        self.bench, self.owner = bench, owner
+        self.ours = bench.client()
+        self.items = []
+        for number in range(items):
+            if number == items - 3:
+                # What else changed in the second of the last change is few items.
+                self.later()
+            new = NewItem(f"Item {number}")
+            self.items.append(self.ours.items.create_item(bench.tracker, new).id)
+        self.later()
+        self.engine = bench.engine(settings=_settings(**settings))
+        self.lock = self.engine.acquire(bench.tracker, owner=owner)
+
+    def later(self):
+        self.bench.server.advance(5)
+
+    def rename(self, item, name, user="root"):
+        body = {
+            "fieldValues": [
+                {
+                    "fieldId": 3,
+                    "name": "Summary",
+                    "type": "TextFieldValue",
+                    "value": name,
+                }
+            ]
+        }
+        answer = self.bench.server.act(user, "PUT", f"/v3/items/{item}/fields", body)
+        assert answer == 200
+
+    def create(self, user="root"):
+        path = f"/v3/trackers/{self.bench.tracker}/items"
+        assert self.bench.server.act(user, "POST", path, {"name": "Foreign"}) == 200
+        return max(item["id"] for item in self.bench.server.items(self.bench.tracker))
+
+    def delete(self, item, user="root"):
+        assert self.bench.server.act(user, "DELETE", f"/v3/items/{item}") == 200
+
+    def release(self):
+        self.bench.server.clear_calls()
+        report = self.engine.release(self.bench.tracker, owner_key=self.owner.key)
+        assert report.released
+        return report.certificate
+
+
+@pytest.fixture
+def scene(bench, owner):
+    return Scene(bench, owner)
+
+
+def _told(certificate):
+    return [(c.kind, c.item_id, c.by) for c in certificate.changes]
+
+
+def test_nobody_wrote_is_a_statement_with_counts_and_digests(scene):
+    certificate = scene.release()
+    assert certificate.is_clean
+    assert certificate.items_before == certificate.items_after == 4
+    assert certificate.digest_before == certificate.digest_after != ""
+    assert certificate.sentence.startswith("nobody else changed anything")
+    assert len(scene.bench.operations(QUERY)) == 1
+    assert scene.bench.operations(HISTORY) == []
+    assert certificate.requests == 3  # the account, and a look at each end
+
+
+def test_what_our_own_account_writes_does_not_count(scene):
+    scene.rename(scene.items[0], "ours", user="generator")
+    scene.create(user="generator")
+    certificate = scene.release()
+    assert certificate.is_clean
+    assert certificate.changed_by_us == 2
+    assert certificate.digest_before != certificate.digest_after
+    # One version more, and it is ours: no history is needed to know that.
+    assert certificate.histories == 0
+
+
+def test_an_administrators_edit_is_told_with_author_and_time(scene):
+    scene.rename(scene.items[1], "foreign")
+    certificate = scene.release()
+    (change,) = certificate.changes
+    assert (change.kind, change.item_id, change.by) == (
+        "changed",
+        scene.items[1],
+        "root",
+    )
+    assert change.at >= certificate.stamp_before
+    assert change.version == 2
+    assert certificate.foreign == 1
+    assert not certificate.is_clean
+
+
+def test_an_item_that_an_administrator_made_is_told(scene):
+    item = scene.create()
+    assert _told(scene.release()) == [("created", item, "root")]
+
+
+def test_a_deleted_item_is_told_but_not_by_whom(scene):
+    scene.delete(scene.items[2])
+    certificate = scene.release()
+    assert _told(certificate) == [("deleted", scene.items[2], "")]
+    assert certificate.items_before == certificate.items_after + 1
+
+
+def test_what_a_run_of_ours_discarded_is_not_foreign(scene):
+    bench, lock = scene.bench, scene.lock
+    run = Run("run 1", lock.server, lock.tracker_id, lock.lineage, lock.epoch)
+    Runs(bench.database).open_run(run)
+    intent = {"item": scene.items[0], "key": "one", "name": "One"}
+    Journal(bench.database).begin("run 1", "discard", "one", intent, epoch=lock.epoch)
+    scene.delete(scene.items[0], user="generator")
+    certificate = scene.release()
+    assert certificate.is_clean
+    assert certificate.deleted_by_us == 1
+
+
+def test_an_item_that_both_touched_is_found_in_its_history(scene):
+    scene.rename(scene.items[0], "foreign")
+    scene.rename(scene.items[0], "ours", user="generator")
+    scene.rename(scene.items[1], "ours", user="generator")
+    scene.rename(scene.items[1], "ours again", user="generator")
+    certificate = scene.release()
+    (change,) = certificate.changes
+    assert (change.item_id, change.by, change.version) == (scene.items[0], "root", 2)
+    assert change.fields
+    assert certificate.histories == len(scene.bench.operations(HISTORY)) == 2
+    assert certificate.changed_by_us == 1
+
+
+def test_two_edits_in_the_second_of_the_last_edit_before_the_lock(bench, owner):
+    bench.server.advance(60)
+    scene = Scene(bench, owner)
+    # The clock of the server is where our last item was made.
+    bench.server.advance(-5)
+    scene.rename(scene.items[0], "foreign")
+    scene.rename(scene.items[1], "ours", user="generator")
+    scene.rename(scene.items[2], "foreign as well")
+    assert sorted(_told(scene.release())) == [
+        ("changed", scene.items[0], "root"),
+        ("changed", scene.items[2], "root"),
+    ]
+
+
+def test_more_histories_than_allowed_leave_a_gap(bench, owner):
+    scene = Scene(bench, owner, certificate_histories=1)
+    for item in scene.items:
+        scene.rename(item, "ours", user="generator")
+        scene.rename(item, "ours again", user="generator")
+    certificate = scene.release()
+    assert certificate.histories == 1
+    assert not certificate.is_clean
+    assert certificate.foreign == 0
+    assert "of 2 item(s)" in certificate.gaps[0]
+
+
+def test_the_end_is_what_was_seen_before_the_restore(scene):
+    """What is written after the tracker is free belongs to no lock."""
+    bench = scene.bench
+    bench.server.add_fault(
+        {"operation": "updatePermission", "kind": "status", "status": 500, "times": 20}
+    )
+    with pytest.raises(RestorePendingError):
+        scene.engine.release(bench.tracker, owner_key=scene.owner.key)
+    bench.server.clear_faults()
+    scene.rename(scene.items[0], "while it was owed")
+    bench.pass_time(seconds=60)
+    certificate = scene.release()
+    assert certificate.is_clean
+    assert scene.bench.operations(QUERY) == []
+
+
+def test_a_restore_does_not_wait_for_a_look_that_fails(scene):
+    bench = scene.bench
+    bench.server.add_fault(
+        {"operation": QUERY, "kind": "status", "status": 500, "times": 20}
+    )
+    certificate = scene.release()
+    assert bench.engine().parts.store.find(bench.server.url, bench.tracker).state is (
+        LockState.FREE
+    )
+    assert not certificate.is_clean
+    assert "could not be read at the end (status 500)" in certificate.gaps[0]
+
+
+def test_a_history_that_may_not_be_read_is_a_gap(scene):
+    scene.rename(scene.items[0], "ours", user="generator")
+    scene.rename(scene.items[0], "ours again", user="generator")
+    scene.bench.server.add_fault(
+        {"operation": HISTORY, "kind": "status", "status": 403, "times": 20}
+    )
+    certificate = scene.release()
+    assert certificate.gaps[0].endswith("(status 403)")
+    assert not certificate.is_clean
+
+
+def test_fail_is_said_when_the_tracker_is_free(bench, owner):
+    scene = Scene(bench, owner)
+    engine = bench.engine(settings=LockSettings(certificate="fail"))
+    engine.release(bench.tracker, owner_key=owner.key)
+    engine.acquire(bench.tracker, owner=owner)
+    scene.rename(scene.items[0], "foreign")
+    before = bench.permissions()
+    report = engine.release(bench.tracker, owner_key=owner.key)
+    assert report.released
+    assert bench.permissions() != before
+    with pytest.raises(ForeignChangesError) as raised:
+        report.require()
+    assert raised.value.count == 1
+    assert f"item {scene.items[0]} changed by root" in str(raised.value)
+
+
+def test_fail_takes_no_lock_that_it_could_not_vouch_for(bench, owner):
+    engine = bench.engine(settings=LockSettings(certificate="fail"))
+    bench.server.add_fault(
+        {"operation": QUERY, "kind": "status", "status": 500, "times": 20}
+    )
+    with pytest.raises(ServerError):
+        engine.acquire(bench.tracker, owner=owner)
+    bench.server.clear_faults()
+    engine.acquire(bench.tracker, owner=owner)
+    assert engine.release(bench.tracker, owner_key=owner.key).certificate.is_clean
+
+
+def test_it_is_kept_and_read_back_without_a_server(scene):
+    scene.rename(scene.items[1], "foreign")
+    certificate = scene.release()
+    bench = scene.bench
+    status = LockStatus(bench.engine().parts.store)
+    assert status.list_certificates(bench.server.url, bench.tracker) == [certificate]
+    assert Certificate.from_json(certificate.to_json()) == certificate
+    kinds = {e.kind: e for e in status.history(bench.server.url, bench.tracker)}
+    assert "packed" not in kinds["witness_began"].detail
+
+
+def test_recovery_certifies_what_a_dead_holder_began(scene):
+    scene.rename(scene.items[1], "foreign")
+    scene.bench.pass_time(hours=2)
+    (recovered,) = scene.bench.recovery().recover()
+    assert _told(recovered.report.certificate) == [("changed", scene.items[1], "root")]
+
+
+def test_off_asks_for_nothing(bench, owner):
+    engine = bench.engine()
+    engine.acquire(bench.tracker, owner=owner)
+    assert engine.release(bench.tracker, owner_key=owner.key).certificate is None
+    assert bench.operations(QUERY, HISTORY) == []
+
+
+@pytest.fixture
+def large(bench, owner):
+    """A tracker that is too large to be read whole: it goes by time and counts."""
+    scene = Scene(bench, owner, items=503, certificate_pages=1)
+    return SimpleNamespace(scene=scene, old=scene.items[0], new=scene.items[-1])
+
+
+def test_a_large_tracker_goes_by_time_and_counts(large):
+    scene = large.scene
+    scene.rename(large.old, "foreign")
+    scene.rename(large.new, "ours", user="generator")
+    made = scene.create()
+    scene.delete(scene.items[1])
+    certificate = scene.release()
+    assert sorted(_told(certificate), key=str) == sorted(
+        [
+            ("changed", large.old, "root"),
+            ("created", made, "root"),
+            ("deleted", None, ""),
+        ],
+        key=str,
+    )
+    assert certificate.foreign == 3
+    assert certificate.digest_before == ""
+    # One to count, one for what has changed since.
+    assert len(scene.bench.operations(QUERY)) == 2
+    assert certificate.histories == 1
+
+
+def test_a_large_tracker_that_nobody_touched_is_clean(large):
+    certificate = large.scene.release()
+    assert certificate.is_clean
+    assert certificate.items_before == 504
+
+
+def test_every_item_is_compared_if_that_is_allowed(bench, owner):
+    scene = Scene(bench, owner, items=503)
+    scene.delete(scene.items[1])
+    certificate = scene.release()
+    assert _told(certificate) == [("deleted", scene.items[1], "")]
+    assert certificate.digest_before != certificate.digest_after != ""
+    with pytest.raises(NotFoundError):
+        scene.ours.items.get_item(ItemId(scene.items[1]))
+
+
+def test_the_second_of_the_last_edit_before_the_lock_is_asked_for_again(bench, owner):
+    """In a large tracker; the server compares whole seconds."""
+    scene = Scene(bench, owner, items=503, certificate_pages=1)
+    stamp = (
+        bench.engine()
+        .parts.history.find_event(scene.lock.lineage, "witness_began")
+        .detail["stamp"]
+    )
+    client = scene.ours
+    sight, seen = look_since(client, bench.tracker, stamp)
+    assert sight.total == 504
+    # The item that bears the stamp is among them, and is known from the first look.
+    assert scene.items[-1] in seen
+    assert scene.release().is_clean
+
+
+def test_versions_after_the_last_look_are_not_of_this_lock():
+    one = Glimpse(7, 4, "", "2026-01-01T00:00:04.000", 1, "us")
+    history = [
+        Version.model_validate(
+            {
+                "itemRevision": {"id": 7, "version": number},
+                "modifiedAt": f"2026-01-01T00:00:0{number}.000",
+                "modifiedBy": {"id": 2, "name": "root"},
+            }
+        )
+        for number in range(1, 6)
+    ]
+    found = foreign_versions(Suspect(one, 2), history, us=1, stamp="")
+    assert [change.version for change in found] == [3, 4]
+    stamp = "2026-01-01T00:00:04.000"
+    found = foreign_versions(Suspect(one, None), history, us=1, stamp=stamp)
+    assert [change.version for change in found] == [4]
+
+
+def test_an_edit_with_the_stamp_of_the_last_one_counts_where_all_is_not_read():
+    before = Sight(2, "2026-01-01T00:00:04.000", False, {7: 1})
+    after = Sight(2, "2026-01-01T00:00:04.000", False, {})
+    made = "2025-01-01T00:00:00.000"
+    same = Glimpse(8, 2, made, before.stamp, 2, "root")
+    older = Glimpse(9, 2, made, "2026-01-01T00:00:03.900", 2, "root")
+    found = compare(before, after, {8: same, 9: older}, us=1, discarded=())
+    assert [suspect.item for suspect in found.suspects] == [same]
+    assert found.changes == []
