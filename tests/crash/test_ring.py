@@ -174,6 +174,25 @@ def test_one_that_wakes_up_under_somebody_elses_lock_sends_nothing(ring):
         ring.check_free_and_equal(why=f"paused at point {at}, {name}")
 
 
+def test_one_that_wakes_up_under_somebody_elses_lock_does_not_hold(ring):
+    ring.load()
+    held = []
+
+    def acquire(fuse):
+        held.append(ring.engine(fuse).acquire(ring.tracker, owner=ring.owner))
+
+    points = ring.points(acquire)
+    ring.release()
+    # The last one is behind the commit that makes it his: until then it never was.
+    for at, name in enumerate(points[:-1]):
+        ring.renew()
+        held.clear()
+        ring.disturbed(at, "pause", act=acquire, meanwhile=ring.other_holds)
+        assert held == [], f"paused at point {at}, {name}"
+        ring.other_releases()
+        ring.check_free_and_equal(why=f"paused at point {at}, {name}")
+
+
 @pytest.mark.parametrize("kind", ["late", "late crash"])
 def test_a_request_lands_when_the_tracker_is_long_free(ring, kind):
     ring.load()
