@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large access bench matrix matrix-celery model rounds outages fuzz \
+.PHONY: demo test check nightly large access bench matrix matrix-celery model seeded rounds outages fuzz \
 	up format clean
 
 define install
@@ -96,6 +96,11 @@ outages: $(VENV)/.dev
 ## model: the lock's protocol in every order, by spin; writes its page (half an hour)
 model: $(VENV)/.dev
 	@$(BIN)/python -m tests.model --write
+
+## seeded: bugs put into a copy of our own code, each of which turns tests red; writes
+## its page (a few minutes)
+seeded: $(VENV)/.dev
+	@$(BIN)/python -m tests.seeded --write
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev
