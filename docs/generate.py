@@ -22,6 +22,7 @@ from protocol_page import protocol_page
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from reading import cell, first_paragraph, notes
+from traps_page import traps_page
 
 from airflow_codebeamer import errors, settings
 from airflow_codebeamer.cli.main import app
@@ -251,6 +252,7 @@ WRITERS: dict[str, Callable[[], Iterator[str]]] = {
     "programs.md": protocol_page,
     "store.md": store_page,
     "document.schema.json": schema_page,
+    "../explanation/traps.md": traps_page,
 }
 
 

@@ -83,6 +83,7 @@ def lease_of(elsewhere: Codebeamer) -> datetime:
     return found.lease_until
 
 
+@pytest.mark.trap("T14")
 def test_the_whole_lease_is_renewed_while_the_task_lives(
     work: Work, elsewhere: Codebeamer
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_task_does_not_begin_without_the_lock(
     assert not keepers()
 
 
+@pytest.mark.trap("T31")
 def test_a_task_that_loses_the_lock_is_stopped(
     work: Work, elsewhere: Codebeamer
 ) -> None:

@@ -232,6 +232,7 @@ def test_deferred_lock_that_came_too_late(here: Any, elsewhere: Codebeamer) -> N
         )
 
 
+@pytest.mark.trap("T26")
 def test_killed_generator_stops_and_releases_nothing(here: Any) -> None:
     handle = lock().execute(CONTEXT)
     before = here.server.items(TRACKER)
@@ -361,6 +362,7 @@ def test_unlock_twice(here: Any) -> None:
     assert here.server.calls() == []
 
 
+@pytest.mark.trap("T32")
 def test_pending_restore_fails_unlock_and_verify(here: Any) -> None:
     before = here.server.permissions(TRACKER)
     lock().execute(CONTEXT)

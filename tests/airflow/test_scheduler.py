@@ -310,6 +310,7 @@ def test_a_run_marked_failed_while_it_waits_is_failed(stage: Stage) -> None:
     assert items_of(stage, "never:") == []
 
 
+@pytest.mark.trap("T26")
 def test_a_generator_that_is_killed_leaves_nothing(stage: Stage) -> None:
     before = stage.items()
     permissions = stage.permissions()

@@ -158,6 +158,7 @@ def record(codebeamer: Codebeamer) -> Any:
     return found
 
 
+@pytest.mark.trap("T14")
 def test_triggerer_that_dies_leaves_everything_as_it_was(
     here: Any, elsewhere: Codebeamer
 ) -> None:

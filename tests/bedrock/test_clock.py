@@ -28,6 +28,19 @@ def test_the_system_clock_counts_time_asleep_where_it_can():
     assert SystemClock().monotonic() == pytest.approx(boot, abs=1)
 
 
+@pytest.mark.trap("T22")
+def test_the_system_clock_goes_on_where_the_monotonic_one_stands_still(monkeypatch):
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        pytest.skip("this system has no such clock")
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    clock = SystemClock()
+    began = clock.monotonic()
+
+    clock.sleep(0.02)
+
+    assert clock.monotonic() - began >= 0.02
+
+
 @pytest.mark.parametrize("seconds", [0, -5])
 def test_no_time_is_slept_at_once(seconds):
     began = time.monotonic()

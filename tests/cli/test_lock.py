@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator
 
 TRACKER = str(DEMO_TRACKER_ID)
@@ -59,6 +61,7 @@ def test_text_says_who_since_when_until_when_and_why(commands: Any) -> None:
     assert commands.run("lock", "list").out == "No tracker is locked.\n"
 
 
+@pytest.mark.trap("T18")
 def test_somebody_elses_lock_is_exit_code_3_and_says_whose(
     commands: Any, writes: Any
 ) -> None:
@@ -137,6 +140,7 @@ def test_all_locks_or_none(server: Emulator, commands: Any) -> None:
     ]
 
 
+@pytest.mark.trap("T16")
 def test_breaking_restores_and_says_who_and_why(
     server: Emulator, commands: Any
 ) -> None:
@@ -172,6 +176,7 @@ def test_an_owner_who_did_not_release_is_told_as_a_sentence(
     assert "did not release" not in commands.run("lock", "show", TRACKER).out
 
 
+@pytest.mark.trap("T15")
 def test_breaking_expects_the_epoch_that_was_seen(commands: Any, writes: Any) -> None:
     commands.json("lock", "acquire", TRACKER, "--owner", "first")
     before = writes()

@@ -10,6 +10,7 @@ PUT = "updatePermission"
 
 
 @pytest.mark.parametrize("writing", [2, 3])
+@pytest.mark.trap("T2", "T3", "T26")
 def test_a_crash_anywhere_and_then_recovery(ring, writing):
     ring.load(writing=writing)
     points = ring.points(ring.lock_and_release)
@@ -22,6 +23,7 @@ def test_a_crash_anywhere_and_then_recovery(ring, writing):
         ring.check_free_and_equal(why=f"crash at point {at}, {name}")
 
 
+@pytest.mark.trap("T1")
 def test_a_crash_anywhere_and_then_the_same_owner_tries_again(ring):
     ring.load()
     for at, name in enumerate(ring.points(ring.lock_and_release)):
@@ -74,6 +76,7 @@ def test_a_second_crash_after_each_sampled_first(ring, first):
             second += 4
 
 
+@pytest.mark.trap("T6")
 def test_the_answer_to_any_commit_is_lost(ring):
     ring.load()
     for at, name in enumerate(ring.points(ring.lock_and_release)):
@@ -97,6 +100,7 @@ def test_the_answer_to_any_commit_is_lost(ring):
     ],
     ids=lambda fault: "-".join(map(str, fault.values())),
 )
+@pytest.mark.trap("T6")
 def test_the_answer_to_any_permission_request_is_lost(ring, fault):
     ring.load()
     for nth in range(1, 5):
@@ -107,6 +111,7 @@ def test_the_answer_to_any_permission_request_is_lost(ring, fault):
         assert ring.server.faults()[0]["met"] == 1
 
 
+@pytest.mark.trap("T5")
 def test_a_request_lands_after_everything_else(ring):
     ring.load()
     for at, name in enumerate(ring.points(ring.lock_and_release)):
@@ -119,6 +124,7 @@ def test_a_request_lands_after_everything_else(ring):
 
 
 @pytest.mark.parametrize("retry", ["recovery", "same owner"])
+@pytest.mark.trap("T5")
 def test_a_request_of_the_dead_lands_after_everything_else(ring, retry):
     ring.load()
     for at, name in enumerate(ring.points(ring.lock_and_release)):
@@ -134,6 +140,7 @@ def test_a_request_of_the_dead_lands_after_everything_else(ring, retry):
         ring.check_free_and_equal(why=f"request at point {at} landed late")
 
 
+@pytest.mark.trap("T7")
 def test_an_edit_of_an_administrator_survives_a_crash_anywhere(ring):
     ring.load()
     first, second = ring.roles
@@ -154,6 +161,7 @@ def test_an_edit_of_an_administrator_survives_a_crash_anywhere(ring):
         assert ring.rights()[str(second)] == ring.originals[str(second)]
 
 
+@pytest.mark.trap("T4")
 def test_one_that_wakes_up_under_somebody_elses_lock_sends_nothing(ring):
     ring.load()
     points = ring.points(ring.lock_and_release)
@@ -194,6 +202,7 @@ def test_one_that_wakes_up_under_somebody_elses_lock_does_not_hold(ring):
 
 
 @pytest.mark.parametrize("kind", ["late", "late crash"])
+@pytest.mark.trap("T5")
 def test_a_request_lands_when_the_tracker_is_long_free(ring, kind):
     ring.load()
     for at, name in enumerate(ring.points(ring.lock_and_release)):

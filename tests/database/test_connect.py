@@ -38,6 +38,7 @@ def sqlite(tmp_path: Path, open_store) -> Database:
     return open_store(f"sqlite:///{tmp_path / 'store.db'}")
 
 
+@pytest.mark.trap("T2", "T24")
 def test_sqlite_keeps_every_commit(sqlite: Database) -> None:
     for transaction in (sqlite.begin, sqlite.begin, sqlite.read):
         with transaction() as connection:
@@ -49,6 +50,7 @@ def test_sqlite_keeps_every_commit(sqlite: Database) -> None:
             assert connection.connection.driver_connection.isolation_level is None
 
 
+@pytest.mark.trap("T23")
 def test_sqlite_takes_the_write_lock_before_it_reads(
     sqlite: Database, tmp_path: Path, open_store
 ) -> None:
@@ -86,6 +88,7 @@ def test_reader_does_not_wait_for_a_writer(database: Database) -> None:
         assert time.monotonic() - began < 2
 
 
+@pytest.mark.trap("T19")
 def test_conditional_updates_of_many_writers_are_all_counted(
     store_url: str, open_store
 ) -> None:
@@ -116,6 +119,7 @@ def test_conditional_updates_of_many_writers_are_all_counted(
 
 
 @pytest.mark.postgres
+@pytest.mark.trap("T2")
 def test_postgres_keeps_every_commit(
     postgres_server, postgres_url: str, open_store
 ) -> None:

@@ -29,6 +29,7 @@ def _mount(point: Path | str, kind: str) -> str:
     "kind",
     ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.rclone", "glusterfs"],
 )
+@pytest.mark.trap("T24")
 def test_network_share_is_refused_before_a_file_is_made(
     kind: str, tmp_path: Path, open_store
 ) -> None:
@@ -73,6 +74,7 @@ def test_nearest_and_latest_mount_counts(mounts: str) -> None:
         refuse_network_share(make_url("sqlite:////srv/my store/locks.db"), mounts)
 
 
+@pytest.mark.trap("T24")
 def test_link_to_a_share_is_followed(tmp_path: Path) -> None:
     share, local = tmp_path / "share", tmp_path / "local"
     share.mkdir()
@@ -173,6 +175,7 @@ def test_read_only_folder_is_refused(frozen_folder: Path, open_store) -> None:
     assert _bytes(frozen_folder) == before
 
 
+@pytest.mark.trap("T24")
 def test_second_machine_is_refused(tmp_path: Path, open_store) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
     open_store(url, machine=Machine("first", "boot-1")).ensure()

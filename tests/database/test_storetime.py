@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
 from sqlalchemy import insert, select, update
 
 from airflow_codebeamer.clock import ManualClock
@@ -18,6 +19,7 @@ def test_store_time_is_the_time_of_day(database: Database) -> None:
     assert abs(found - time.time()) < 2
 
 
+@pytest.mark.trap("T21")
 def test_store_time_goes_on_inside_a_transaction(database: Database) -> None:
     with database.begin() as connection:
         first = connection.scalar(select(database.now))
@@ -26,6 +28,7 @@ def test_store_time_goes_on_inside_a_transaction(database: Database) -> None:
     assert 0.04 < second - first < 5
 
 
+@pytest.mark.trap("T21")
 def test_update_that_waited_sees_the_time_after_its_wait(
     store_url: str, open_store
 ) -> None:

@@ -242,6 +242,7 @@ def test_what_does_not_verify_is_rolled_back(
     assert open_runs(codebeamer) == []
 
 
+@pytest.mark.trap("T31")
 def test_a_lost_lock_stops_writing_and_leaves_the_run_to_recovery(
     server: Emulator,
     codebeamer: Codebeamer,

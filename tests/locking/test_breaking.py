@@ -13,6 +13,7 @@ from airflow_codebeamer.locking.ledger import REDUCE
 from airflow_codebeamer.locking.roles import RoleEntry
 
 
+@pytest.mark.trap("T16")
 def test_breaking_fences_waits_restores_and_frees(bench, owner, clock):
     before = bench.permissions()
     holder = bench.engine()
@@ -46,6 +47,7 @@ def test_the_holder_is_refused_from_the_first_moment(bench, owner):
     assert bench.permissions() == during
 
 
+@pytest.mark.trap("T16")
 def test_a_breaker_that_died_is_finished_by_recovery(bench, owner):
     before = bench.permissions()
     holder = bench.engine()
@@ -59,6 +61,7 @@ def test_a_breaker_that_died_is_finished_by_recovery(bench, owner):
     assert bench.permissions() == before
 
 
+@pytest.mark.trap("T15")
 def test_a_lock_that_moved_on_is_not_broken(bench, owner):
     engine = bench.engine()
     lock = engine.acquire(bench.tracker, owner=owner)

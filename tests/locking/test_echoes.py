@@ -134,6 +134,7 @@ def test_a_loss_that_a_request_explains_in_part_is_told_and_not_touched(
     assert bench.rights("Writer 1") == less
 
 
+@pytest.mark.trap("T11")
 def test_a_request_that_outlives_the_next_lock_is_put_right_too(bench, past, other):
     engine = bench.engine()
     engine.acquire(bench.tracker, owner=other)
@@ -145,6 +146,7 @@ def test_a_request_that_outlives_the_next_lock_is_put_right_too(bench, past, oth
     assert bench.permissions() == past.before
 
 
+@pytest.mark.trap("T11")
 def test_a_request_that_lands_while_the_next_lock_restores(bench, past, other):
     engine = bench.engine()
     engine.acquire(bench.tracker, owner=other)
@@ -154,6 +156,7 @@ def test_a_request_that_lands_while_the_next_lock_restores(bench, past, other):
     assert report.drift == ()
 
 
+@pytest.mark.trap("T11")
 def test_an_edit_on_top_of_it_while_it_is_restored_costs_nobody_a_right(bench, owner):
     """The model found it: the whole loss was taken for the administrator's."""
     bench.server.add_fault({"kind": "reset", "operation": PUT, "nth": 1})
@@ -168,6 +171,7 @@ def test_an_edit_on_top_of_it_while_it_is_restored_costs_nobody_a_right(bench, o
     assert "role Writer 1: somebody removed" in report.drift[0]
 
 
+@pytest.mark.trap("T11")
 def test_a_request_that_lands_before_the_next_lock_comes_to_its_role(
     bench, owner, other
 ):

@@ -17,6 +17,7 @@ from airflow_codebeamer.locking import Lock, LockState
 PUT = "updatePermission"
 
 
+@pytest.mark.trap("T30")
 def test_a_lock_takes_away_and_a_release_gives_back_byte_for_byte(bench, owner):
     before = bench.permissions()
     engine = bench.engine()
@@ -85,6 +86,7 @@ def test_acquiring_again_is_the_same_lock_with_a_longer_lease(bench, owner):
     assert bench.operations() == []
 
 
+@pytest.mark.trap("T18")
 def test_somebody_else_is_told_who_since_until_and_why(bench, owner, other):
     lock = bench.engine().acquire(bench.tracker, owner=owner, reason="nightly run")
     bench.server.clear_calls()
@@ -97,6 +99,7 @@ def test_somebody_else_is_told_who_since_until_and_why(bench, owner, other):
     assert bench.operations() == []
 
 
+@pytest.mark.trap("T28")
 def test_a_waiter_waits_so_long_and_no_longer(bench, owner, other, clock):
     bench.engine().acquire(bench.tracker, owner=owner)
     began = clock.monotonic()
@@ -154,6 +157,7 @@ def test_a_reservation_is_released_without_a_request(bench, owner):
     assert bench.operations() == []
 
 
+@pytest.mark.trap("T17")
 def test_releasing_what_is_not_held_is_quiet(bench, owner, other):
     engine = bench.engine()
     assert not engine.release(bench.tracker, owner_key=owner.key).released
@@ -165,6 +169,7 @@ def test_releasing_what_is_not_held_is_quiet(bench, owner, other):
     assert not engine.release(bench.tracker, owner_key=owner.key).released
 
 
+@pytest.mark.trap("T17")
 def test_an_older_epoch_of_the_same_owner_releases_nothing(bench, owner):
     engine = bench.engine()
     old = engine.acquire(bench.tracker, owner=owner)
@@ -185,6 +190,7 @@ def test_an_expired_lock_is_still_released_by_its_owner(bench, owner):
     assert bench.permissions() == before
 
 
+@pytest.mark.trap("T21")
 def test_guard_counts_on_our_own_clock(bench, owner):
     engine = bench.engine()
     lock = engine.acquire(bench.tracker, owner=owner)
@@ -211,6 +217,7 @@ def test_guard_looks_up_a_lock_of_another_process_once(bench, owner):
         here.guard(handed)
 
 
+@pytest.mark.trap("T12")
 def test_a_lease_that_ran_out_is_not_renewed(bench, owner):
     engine = bench.engine()
     lock = engine.acquire(bench.tracker, owner=owner)
@@ -219,6 +226,7 @@ def test_a_lease_that_ran_out_is_not_renewed(bench, owner):
         engine.renew(lock)
 
 
+@pytest.mark.trap("T4")
 def test_a_zombie_changes_nothing(bench, owner, other):
     zombie = bench.engine()
     old = zombie.acquire(bench.tracker, owner=owner)
@@ -270,6 +278,7 @@ def test_an_undo_with_a_fault_does_not_keep_the_tracker(bench, owner):
     assert bench.permissions() == before
 
 
+@pytest.mark.trap("T29")
 def test_an_account_that_may_not_set_permissions_leaves_nothing(make_bench, owner):
     bench = make_bench(generator_admin=False)
     before = bench.permissions()

@@ -87,6 +87,7 @@ def test_an_error_inside_leaves_the_short_lease(bench, engine, lock):
     assert after.lease_until <= bench.clock.now() + timedelta(seconds=60)
 
 
+@pytest.mark.trap("T31")
 def test_a_lock_that_is_taken_is_said_once_and_at_once(bench, engine, lock):
     lost = []
     heartbeat = Heartbeat(engine, lock, on_lost=lost.append)
@@ -100,6 +101,7 @@ def test_a_lock_that_is_taken_is_said_once_and_at_once(bench, engine, lock):
     assert len(lost) == 1
 
 
+@pytest.mark.trap("T13")
 def test_a_store_that_is_down_is_borne_until_our_own_deadline(
     bench, engine, lock, flaky
 ):
@@ -122,6 +124,7 @@ def test_a_lock_that_is_not_ours_cannot_be_entered(bench, engine, lock, owner):
         raise AssertionError("not entered")
 
 
+@pytest.mark.trap("T22")
 def test_a_release_by_the_same_run_is_seen_by_the_next_write(bench, owner):
     # No beat comes in this time: the guard itself has to look.
     engine = bench.engine()
@@ -142,3 +145,19 @@ def test_a_guard_bears_a_store_that_is_down(bench, engine, lock, flaky):
         flaky.is_down = True
         heartbeat.guard()
         flaky.is_down = False
+
+
+@pytest.mark.trap("T13")
+def test_work_ends_in_time_when_no_beat_comes_any_more(bench, owner):
+    # The first beat is 15 real seconds away: as good as a thread that has died.
+    engine = bench.engine()
+    lock = engine.acquire(bench.tracker, owner=owner)
+    with Heartbeat(engine, lock) as heartbeat:
+        bench.pass_time(seconds=44)
+        heartbeat.guard()
+        assert heartbeat.age == timedelta(seconds=44)
+        bench.pass_time(seconds=1)
+        with pytest.raises(LockLostError, match="not renewed in time"):
+            heartbeat.guard()
+        # The store would still have let it, and does so from now on too.
+        assert engine.parts.store.lease_left(lock) == timedelta(seconds=15)

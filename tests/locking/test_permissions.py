@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ rights = st.frozensets(st.sampled_from(sorted(NAMES)))
 
 
 @given(rights)
+@pytest.mark.trap("T30", "T33")
 def test_freezing_only_takes_away_and_keeps_what_only_reads(before):
     after = freeze(before, NAMES, READ_ONLY_PERMISSIONS)
     assert after <= before
@@ -63,6 +65,7 @@ def test_a_merge_is_a_fixed_point(original, base, current):
 
 
 @given(rights, rights, rights)
+@pytest.mark.trap("T7")
 def test_grants_and_revocations_of_others_survive(original, base, current):
     after = merge(original, base, current)
     assert current - base <= after

@@ -26,6 +26,7 @@ def _refused(bench, owner, match, **more):
     assert lock is None or lock.state == "free"
 
 
+@pytest.mark.trap("T37")
 def test_a_sound_place_has_no_findings_and_says_what_it_cannot_do(bench):
     found = bench.engine().preflight(bench.tracker).require()
     assert found.writing == ("Writer 1", "Writer 2")
@@ -64,6 +65,7 @@ def test_a_tracker_that_the_account_may_not_see(bench, owner):
     _refused(bench, owner, "may not see tracker 2001")
 
 
+@pytest.mark.trap("T35")
 def test_a_template(make_bench, owner):
     bench = make_bench(available_as_template=True)
     _refused(bench, owner, "is a template")
@@ -73,6 +75,7 @@ def test_a_template(make_bench, owner):
     )
 
 
+@pytest.mark.trap("T35")
 def test_a_derived_tracker(make_bench):
     bench = make_bench()
     world = bench.server.world()
@@ -99,6 +102,7 @@ def test_no_member_of_the_exclusive_role(bench, owner):
     )
 
 
+@pytest.mark.trap("T37")
 def test_somebody_else_in_the_exclusive_role(make_bench, owner):
     bench = make_bench(others=("bob",))
     _refused(bench, owner, "bob is in the exclusive role")
@@ -114,6 +118,7 @@ def _with_group(bench, *members):
     bench.server.load_world(world)
 
 
+@pytest.mark.trap("T37")
 def test_somebody_in_a_group_in_the_exclusive_role(bench, owner):
     _with_group(bench, bench.place.users["generator"], bench.place.users["bob"])
     _refused(bench, owner, "bob is in the exclusive role")
@@ -153,6 +158,7 @@ def test_an_unknown_account(bench, owner):
 _FIND_USER = "getUserByName"
 
 
+@pytest.mark.trap("T33")
 def test_rights_that_nobody_knows_are_taken_away_and_told(bench):
     settings = LockSettings(read_only=frozenset({"issue_view"}))
     found = bench.engine(settings=settings).preflight(bench.tracker)
@@ -165,6 +171,7 @@ def test_the_role_may_be_given_by_number(bench, owner):
     assert lock.exclusive_role == "Generator"
 
 
+@pytest.mark.trap("T1")
 def test_permissions_that_look_like_our_own_lock_stop_a_new_one(bench, owner):
     engine = bench.engine()
     engine.acquire(bench.tracker, owner=owner)

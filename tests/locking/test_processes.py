@@ -89,6 +89,7 @@ def _recover(bench):
     raise AssertionError("the lock was never over")
 
 
+@pytest.mark.trap("T18")
 def test_two_processes_race_and_one_holds(real, start):
     before = real.permissions()
     racers = [start("run 1"), start("run 2")]
@@ -111,6 +112,7 @@ def test_two_processes_race_and_one_holds(real, start):
     assert real.permissions() == before
 
 
+@pytest.mark.trap("T26")
 def test_a_killed_holder_is_recovered_byte_for_byte(real, start):
     before = real.permissions()
     process = start("run 1")
@@ -125,6 +127,7 @@ def test_a_killed_holder_is_recovered_byte_for_byte(real, start):
 
 
 @pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.trap("T2")
 def test_one_killed_while_it_locks_is_recovered_byte_for_byte(real, start, nth):
     before = real.permissions()
     # The request is still on its way when its sender dies.
@@ -142,6 +145,7 @@ def test_one_killed_while_it_locks_is_recovered_byte_for_byte(real, start, nth):
     assert real.permissions() == before
 
 
+@pytest.mark.trap("T4")
 def test_one_that_was_stopped_learns_it_and_changes_nothing(real, start):
     before = real.permissions()
     process = start("run 1")

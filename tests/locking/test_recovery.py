@@ -26,6 +26,7 @@ def test_a_living_holder_is_left_alone(bench, owner):
     assert left.action == "left"
 
 
+@pytest.mark.trap("T21")
 def test_a_lease_that_ran_out_is_believed_after_a_second_look(bench, owner):
     before = bench.permissions()
     engine = bench.engine()
@@ -205,6 +206,7 @@ def test_a_server_that_is_away_needs_no_person_until_an_hour_is_over(bench, owne
     assert bench.permissions() == before
 
 
+@pytest.mark.trap("T32")
 def test_a_refusal_needs_a_person_at_once(bench, owner):
     bench.engine().acquire(bench.tracker, owner=owner)
     bench.pass_time(hours=1)

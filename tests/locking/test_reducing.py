@@ -38,6 +38,7 @@ def _edit(bench, role: str, rights: list[int], *, nth: int = 1, phase: str = "be
     )
 
 
+@pytest.mark.trap("T10")
 def test_what_changed_between_snapshot_and_its_turn_is_the_original(bench, owner):
     _edit(bench, "Writer 2", [0, 3, 25])
     engine = bench.engine()
@@ -47,6 +48,7 @@ def test_what_changed_between_snapshot_and_its_turn_is_the_original(bench, owner
     assert bench.rights("Writer 2") == [0, 3, 25]
 
 
+@pytest.mark.trap("T10")
 def test_a_reader_who_was_made_a_writer_meanwhile_is_reduced(bench, owner):
     _edit(bench, "Reader 1", [0, 3], nth=2)
     engine = bench.engine()
@@ -56,6 +58,7 @@ def test_a_reader_who_was_made_a_writer_meanwhile_is_reduced(bench, owner):
     assert bench.rights("Reader 1") == [0, 3]
 
 
+@pytest.mark.trap("T8", "T9")
 def test_a_grant_to_a_role_already_reduced_is_taken_and_comes_back(bench, owner):
     _edit(bench, "Writer 1", [0, 5, 25], nth=2)
     engine = bench.engine()
@@ -91,6 +94,7 @@ def test_a_new_role_that_may_write_joins(bench, owner):
 
 
 @pytest.mark.parametrize("kind", ["reset", "drop_answer", "garbage"])
+@pytest.mark.trap("T6")
 def test_one_lost_answer_of_each_request(bench, owner, kind):
     before = bench.permissions()
     for nth in (1, 2):
@@ -103,6 +107,7 @@ def test_one_lost_answer_of_each_request(bench, owner, kind):
         assert bench.permissions() == before
 
 
+@pytest.mark.trap("T5")
 def test_a_lost_answer_is_waited_out_before_the_tracker_is_free(bench, owner, clock):
     bench.server.add_fault({"kind": "drop_answer", "operation": PUT, "nth": 1})
     engine = bench.engine()
@@ -157,6 +162,7 @@ def test_no_answer_before_anything_was_touched_leaves_no_record(bench, owner, ot
     assert bench.engine().acquire(bench.tracker, owner=other).owner == other
 
 
+@pytest.mark.trap("T34")
 def test_what_a_project_administrator_keeps_is_a_floor(make_bench, owner):
     bench = make_bench(project_admin=True)
     before = bench.permissions()
@@ -170,6 +176,7 @@ def test_what_a_project_administrator_keeps_is_a_floor(make_bench, owner):
     assert bench.permissions() == before
 
 
+@pytest.mark.trap("T34")
 def test_a_floor_can_refuse_the_lock(make_bench, owner):
     bench = make_bench(project_admin=True)
     before = bench.permissions()
@@ -180,6 +187,7 @@ def test_a_floor_can_refuse_the_lock(make_bench, owner):
     assert engine.parts.store.find(bench.server.url, 2001).state is LockState.FREE
 
 
+@pytest.mark.trap("T34")
 def test_a_role_that_keeps_writing_is_asked_three_times(bench, owner):
     rights = bench.rights("Writer 1")
     _edit(bench, "Writer 1", rights, nth=1, phase="after")
@@ -214,6 +222,7 @@ def test_a_role_deleted_meanwhile_is_passed_over(bench, owner):
     assert bench.rights("Writer 2") == []
 
 
+@pytest.mark.trap("T4")
 def test_a_holder_that_lost_its_lock_while_it_waited_sends_nothing(bench, owner):
     before = bench.permissions()
     # The server asks for patience until the lease is over, and would obey then.

@@ -41,6 +41,7 @@ def test_digests_before_and_after_are_in_the_last_event(bench, held, owner):
     assert detail["restored"] == ["Writer 1", "Writer 2"]
 
 
+@pytest.mark.trap("T7")
 def test_edits_of_an_administrator_survive_and_are_told(bench, held, owner):
     bench.grant("Writer 1", [0, 2, 8, 21, 5])
     report = held.engine.release(bench.tracker, owner_key=owner.key)
@@ -100,6 +101,7 @@ def test_the_exclusive_roles_rights_are_no_drift(bench, held, owner):
 
 @pytest.mark.parametrize("kind", ["reset", "drop_answer", "truncate"])
 @pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.trap("T6")
 def test_one_lost_answer_of_a_restore(bench, held, owner, kind, nth, clock):
     bench.server.add_fault({"kind": kind, "operation": PUT, "nth": nth})
     began = clock.monotonic()
@@ -109,6 +111,7 @@ def test_one_lost_answer_of_a_restore(bench, held, owner, kind, nth, clock):
 
 
 @pytest.mark.parametrize("operation", [PUT, READ])
+@pytest.mark.trap("T3", "T32")
 def test_a_server_that_refuses_leaves_a_restore_owed(bench, held, owner, operation):
     bench.server.add_fault({"kind": "status", "status": 403, "operation": operation})
     with pytest.raises(RestorePendingError, match=r"role Writer 1 \(status 403\)"):
@@ -120,6 +123,7 @@ def test_a_server_that_refuses_leaves_a_restore_owed(bench, held, owner, operati
     assert bench.permissions() == held.before
 
 
+@pytest.mark.trap("T34")
 def test_a_server_that_will_not_take_a_right_back_needs_a_person(bench, held, owner):
     path = f"/v3/trackers/{bench.tracker}/roles/{bench.place.roles['Writer 2']}"
     body = {"permissions": [{"id": 0}, {"id": 2}, {"id": 8}, {"id": 10}]}
@@ -185,6 +189,7 @@ def test_an_undo_that_the_server_kept_from_ending_is_tried_again(bench, owner):
     assert bench.permissions() == before
 
 
+@pytest.mark.trap("T1")
 def test_acquiring_finishes_an_owed_restore_first(bench, held, owner):
     bench.server.add_fault(
         {"kind": "status", "status": 403, "operation": PUT, "times": 1}
@@ -207,6 +212,7 @@ def test_nothing_is_asked_of_a_lock_under_which_nothing_was_sent(bench, owner):
     assert bench.operations() == []
 
 
+@pytest.mark.trap("T4")
 def test_a_release_that_lost_its_lock_while_it_waited_sends_nothing(bench, held):
     locked = bench.permissions()
     bench.server.add_fault(

@@ -66,6 +66,7 @@ def test_what_is_granted_is_granted_once(store):
     assert _grant(store, Owner("run 2")) is None
 
 
+@pytest.mark.trap("T19")
 def test_many_at_once_and_one_gets_it(store):
     got = []
     barrier = threading.Barrier(4)
@@ -83,6 +84,17 @@ def test_many_at_once_and_one_gets_it(store):
     assert store.find(SERVER, TRACKER).owner == winner.owner
 
 
+@pytest.mark.trap("T20")
+def test_names_that_differ_in_the_last_character_are_two_locks(store):
+    long = f"{SERVER}/{'x' * 1000}"
+    servers = [f"{long}{last}" for last in ("", "a", "b", "A")]
+    for number, server in enumerate(servers):
+        for tracker in (TRACKER, TrackerId(TRACKER + 2**32)):
+            owner = Owner(f"run {number} {tracker}")
+            assert store.grant(server, tracker, owner, reason="", lease=MINUTE)
+    assert [len(store.list_locks(server)) for server in servers] == [2, 2, 2, 2]
+
+
 def test_epochs_only_grow_and_lineages_differ(store):
     first = _grant(store)
     store.give_back(first)
@@ -92,6 +104,7 @@ def test_epochs_only_grow_and_lineages_differ(store):
     assert store.give_back(first) is None
 
 
+@pytest.mark.trap("T12")
 def test_an_expired_lease_is_neither_renewed_nor_written_under(store, ledger):
     lock = _grant(store, lease=timedelta(seconds=-1))
     with pytest.raises(LockLostError, match="ran out"):
@@ -133,6 +146,7 @@ def test_only_the_same_owner_adopts(store, ledger):
     assert store.adopt(lock, OWNER, **spans) is None
 
 
+@pytest.mark.trap("T2")
 def test_an_intent_and_its_check_are_one_commit(store, ledger):
     lock = _locking(store, ledger)
     entry = _entry(touched=True, phase=Phase.REDUCING, base=frozenset({0}))
@@ -157,6 +171,7 @@ def test_an_unanswered_intent_marks_the_record(store, ledger):
     assert len(ledger.list_unsettled(lock.lineage)) == 1
 
 
+@pytest.mark.trap("T12")
 def test_breaking_ends_every_right_of_the_holder(store, ledger):
     lock = _locking(store, ledger)
     broken = store.set_breaking(lock, by="carol", reason="stuck")
@@ -199,6 +214,7 @@ def test_the_whole_way_and_its_history(store, ledger):
     assert {event.who for event in events} == {OWNER.key}
 
 
+@pytest.mark.trap("T12", "T17")
 def test_the_epoch_alone_is_not_enough(store, ledger):
     lock = replace(_locking(store, ledger), owner=Owner("run 2"))
     with pytest.raises(LockLostError, match="run 1 has it now"):
