@@ -148,13 +148,13 @@ def trap_lines(
     yield "from them, and cannot be written while a trap has neither a test nor a "
     yield "reason.\n\n"
     yield f"{len(stated)} traps: {len(covered)} with tests, of which {partly} say "
-    yield "what the tests leave open, "
-    yield ", ".join(
-        f"{sum(1 for facts in stated.values() if reason in facts)} {word}"
-        for reason, word in (
-            ("not_built", "not built"),
-            ("cannot_occur", "that cannot occur"),
-        )
+    yield "what the tests leave open"
+    counts = {
+        word: sum(1 for facts in stated.values() if reason in facts)
+        for reason, word in REASONS.items()
+    }
+    yield "; without: " + ", ".join(
+        f"{count} {word.rstrip('.').lower()}" for word, count in counts.items() if count
     )
     yield ". *Model* names faults that were put into [the model](model.md) and "
     yield "found there.\n\n| | trap | our rule | shown by |\n"

@@ -240,3 +240,18 @@ def test_a_holder_that_lost_its_lock_while_it_waited_sends_nothing(bench, owner)
     found = engine.parts.store.find(bench.server.url, bench.tracker)
     # Whoever comes next need not wait for a request that never was.
     assert engine.parts.ledger.list_unsettled(found.lineage) == []
+
+
+@pytest.mark.trap("T34")
+def test_what_a_server_takes_away_of_its_own_accord_comes_back(bench, owner):
+    # This server drops mass edit (5) where there is no right to view; export stays.
+    bench.server.assume(lone_permissions="ignore")
+    bench.grant("Writer 1", [0, 1, 5, 25])
+    before = bench.permissions()
+    kept = LockSettings(read_only=frozenset({"issue_mass_edit", "export"}))
+    engine = bench.engine(settings=kept)
+    engine.acquire(bench.tracker, owner=owner)
+    assert bench.rights("Writer 1") == [25]
+    report = engine.release(bench.tracker, owner_key=owner.key)
+    assert report.drift == ()
+    assert bench.permissions() == before
