@@ -107,6 +107,7 @@ def test_what_our_own_account_writes_does_not_count(scene):
     assert certificate.histories == 0
 
 
+@pytest.mark.trap("T37")
 def test_an_administrators_edit_is_told_with_author_and_time(scene):
     scene.rename(scene.items[1], "foreign")
     certificate = scene.release()
@@ -225,6 +226,7 @@ def test_a_history_that_may_not_be_read_is_a_gap(scene):
     assert not certificate.is_clean
 
 
+@pytest.mark.trap("T37")
 def test_fail_is_said_when_the_tracker_is_free(bench, owner):
     scene = Scene(bench, owner)
     engine = bench.engine(settings=LockSettings(certificate="fail"))
