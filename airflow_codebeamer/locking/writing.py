@@ -141,9 +141,10 @@ class RoleWriter:
     ) -> None:
         seen = shown.of_role(entry.role_id)
         base = entry.base
-        if is_first and entry.role_id in shown.roles:
+        if is_first and (entry.role_id in shown.roles or self._is_whole(shown)):
             # A server may normalise what it is sent: what it made of it is the
-            # base of the merge, or its additions would pass for a person's.
+            # base of the merge, or its doing would pass for a person's. A role
+            # that a whole answer does not list has nothing left.
             base = seen
         entry = replace(
             entry,

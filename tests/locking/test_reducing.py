@@ -255,3 +255,19 @@ def test_what_a_server_takes_away_of_its_own_accord_comes_back(bench, owner):
     report = engine.release(bench.tracker, owner_key=owner.key)
     assert report.drift == ()
     assert bench.permissions() == before
+
+
+@pytest.mark.trap("T34")
+def test_a_role_of_which_the_server_keeps_nothing_gets_all_of_it_back(bench, owner):
+    # What we send is dropped whole, and a role without rights is not listed.
+    bench.server.assume(lone_permissions="ignore")
+    bench.grant("Writer 1", [0, 1, 5])
+    before = bench.permissions()
+    engine = bench.engine(
+        settings=LockSettings(read_only=frozenset({"issue_mass_edit"}))
+    )
+    engine.acquire(bench.tracker, owner=owner)
+    assert bench.rights("Writer 1") == []
+    report = engine.release(bench.tracker, owner_key=owner.key)
+    assert report.drift == ()
+    assert bench.permissions() == before
