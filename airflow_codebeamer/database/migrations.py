@@ -4,8 +4,9 @@ Each step is one transaction together with its row in `codebeamer_schema`, so
 a step has happened whole or not at all. Two processes may come at once: the
 second waits for the first and finds the step done.
 
-A released step is never edited. The next change of `schema.py` gets a new
-step, and this one is then written out as it is today.
+A released step is never edited: it is a file of SQL for each kind of store in
+`released/`. The last step may be open: it brings the store to `schema.py` as it
+is today, and is written out as files when it is released.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
 
 from sqlalchemy import ColumnElement, func, insert, inspect, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.schema import CreateColumn
 
 from airflow_codebeamer.database.schema import metadata, schema_table
 from airflow_codebeamer.errors import SchemaNewerError, SchemaOutdatedError
@@ -35,11 +39,35 @@ class Step:
     apply: Callable[[Connection], None]
 
 
-def _first_tables(connection: Connection) -> None:
+def _apply_released(name: str, connection: Connection) -> None:
+    """Execute the statements of a released step, which end with `;` and a line."""
+    file = files("airflow_codebeamer.database") / "released"
+    written = (file / f"{name}.{connection.dialect.name}.sql").read_text()
+    for statement in written.split(";\n"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+
+
+def _add_what_is_missing(connection: Connection) -> None:
+    """Bring older tables to those of `schema.py`: new tables, columns, indexes."""
     metadata.create_all(connection)
+    look = inspect(connection)
+    for table in metadata.sorted_tables:
+        found = {column["name"] for column in look.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in found:
+                written = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(
+                    f"ALTER TABLE {table.name} ADD COLUMN {written}"
+                )
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Step, ...] = (Step(1, "first tables", _first_tables),)
+STEPS: tuple[Step, ...] = (
+    Step(1, "first tables", partial(_apply_released, "0001")),
+    Step(2, "queues, sets, strategies and escrow", _add_what_is_missing),
+)
 
 
 def find_version(connection: Connection) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from airflow_codebeamer.database import Database, event_table
+from airflow_codebeamer.database import STEPS, Database, event_table
 from airflow_codebeamer.settings import StoreSettings
 
 EVENT = {"server": "s", "tracker_id": 1}
@@ -117,7 +117,7 @@ def test_check_of_sqlite_says_what_is_in_force(tmp_path: Path, open_store) -> No
     store.ensure()
     found = "\n".join(store.check())
     assert f"store: sqlite:///{tmp_path / 'store.db'}" in found
-    assert "tables: version 1" in found
+    assert f"tables: version {STEPS[-1].version}" in found
     assert "journal mode: wal, synchronous: FULL" in found
     assert "host: " in found
     assert "clock: " in found

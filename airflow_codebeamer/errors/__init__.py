@@ -1,0 +1,138 @@
+"""Every error that this package raises.
+
+    CodebeamerError
+    ├── ConfigurationError          a setting is missing or wrong
+    ├── TransportError              no answer
+    │   ├── NotSentError            the connection was never made
+    │   └── OutcomeUnknownError     sent, and the answer was lost
+    ├── ApiError                    an answer with 4xx or 5xx
+    │   ├── BadRequestError, UnauthorizedError, ForbiddenError, NotFoundError
+    │   └── ItemLockedError, RateLimitedError, ServerError
+    ├── ContractError               an answer that our models cannot read
+    ├── LockError
+    │   ├── LockRefusedError        preflight: locking would not be safe
+    │   ├── LockHeldError           somebody else holds the tracker
+    │   ├── LockLostError           we held it once, not any more
+    │   ├── IllegalStepError        a state does not allow this step
+    │   ├── PermissionDriftError    permissions are not what the journal left
+    │   ├── RestorePendingError     permissions are not all back yet
+    │   └── ForeignChangesError     others wrote while we held the tracker
+    ├── SkeletonError
+    │   ├── DocumentError           the document cannot be read or applied
+    │   ├── PlanConflictError       somebody else edited what the document owns
+    │   ├── PruneLimitError         more items would be pruned than allowed
+    │   ├── VerificationError       the tracker is not what was written
+    │   └── RollbackIncompleteError something could not be undone
+    ├── GeneratorError
+    │   ├── GeneratorNotFoundError  nothing of that name
+    │   ├── GeneratorFailedError    it ran and failed
+    │   │   ├── GeneratorProtocolError  it said what nobody can read
+    │   │   └── GeneratorStoppedError   it was told to stop
+    │   └── GeneratorSkippedError   it says that there is nothing to do
+    ├── DatabaseError
+    │   ├── SchemaOutdatedError     the store is older than the code
+    │   ├── SchemaNewerError        the store is newer than the code
+    │   └── DatabaseUnsafeError     the store's place cannot keep a promise
+    └── DemoError                   the demonstration, or its Airflow, went wrong
+
+Facts are attributes; `str()` of an error is one sentence that says what to do.
+No error carries a password, a token or a full request body.
+"""
+
+from __future__ import annotations
+
+from airflow_codebeamer.errors.documents import (
+    DocumentError,
+    PlanConflictError,
+    PruneLimitError,
+    RollbackIncompleteError,
+    SkeletonError,
+    VerificationError,
+)
+from airflow_codebeamer.errors.generators import (
+    GeneratorError,
+    GeneratorFailedError,
+    GeneratorNotFoundError,
+    GeneratorProtocolError,
+    GeneratorSkippedError,
+    GeneratorStoppedError,
+)
+from airflow_codebeamer.errors.locks import (
+    ForeignChangesError,
+    IllegalStepError,
+    LockError,
+    LockHeldError,
+    LockLostError,
+    LockRefusedError,
+    PermissionDriftError,
+    RestorePendingError,
+)
+from airflow_codebeamer.errors.root import (
+    CodebeamerError,
+    ConfigurationError,
+    DemoError,
+    Retry,
+)
+from airflow_codebeamer.errors.server import (
+    ApiError,
+    BadRequestError,
+    ContractError,
+    ForbiddenError,
+    ItemLockedError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+    UnauthorizedError,
+)
+from airflow_codebeamer.errors.store import (
+    DatabaseError,
+    DatabaseUnsafeError,
+    SchemaNewerError,
+    SchemaOutdatedError,
+)
+
+__all__ = [
+    "ApiError",
+    "BadRequestError",
+    "CodebeamerError",
+    "ConfigurationError",
+    "ContractError",
+    "DatabaseError",
+    "DatabaseUnsafeError",
+    "DemoError",
+    "DocumentError",
+    "ForbiddenError",
+    "ForeignChangesError",
+    "GeneratorError",
+    "GeneratorFailedError",
+    "GeneratorNotFoundError",
+    "GeneratorProtocolError",
+    "GeneratorSkippedError",
+    "GeneratorStoppedError",
+    "IllegalStepError",
+    "ItemLockedError",
+    "LockError",
+    "LockHeldError",
+    "LockLostError",
+    "LockRefusedError",
+    "NotFoundError",
+    "NotSentError",
+    "OutcomeUnknownError",
+    "PermissionDriftError",
+    "PlanConflictError",
+    "PruneLimitError",
+    "RateLimitedError",
+    "RestorePendingError",
+    "Retry",
+    "RollbackIncompleteError",
+    "SchemaNewerError",
+    "SchemaOutdatedError",
+    "ServerError",
+    "SkeletonError",
+    "TransportError",
+    "UnauthorizedError",
+    "VerificationError",
+]

@@ -1,0 +1,165 @@
+"""What can go wrong with a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from airflow_codebeamer.errors.root import CodebeamerError, Retry
+
+__all__ = [
+    "ForeignChangesError",
+    "IllegalStepError",
+    "LockError",
+    "LockHeldError",
+    "LockLostError",
+    "LockRefusedError",
+    "PermissionDriftError",
+    "RestorePendingError",
+]
+
+
+class LockError(CodebeamerError):
+    """Something about a lock."""
+
+
+class LockRefusedError(LockError):
+    """Locking would not be safe; nothing was touched. `findings` say why."""
+
+    def __init__(self, tracker_id: int, findings: Sequence[str]) -> None:
+        super().__init__(
+            f"Tracker {tracker_id} was not locked, nothing was changed: "
+            + "; ".join(findings)
+        )
+        self.tracker_id = tracker_id
+        self.findings = tuple(findings)
+
+
+class LockHeldError(LockError):
+    """Another owner holds the tracker, for `reason`, from `since` to `deadline`."""
+
+    retry = Retry.YES
+
+    def __init__(
+        self,
+        tracker_id: int,
+        *,
+        owner: str,
+        since: datetime | None,
+        deadline: datetime | None,
+        reason: str,
+    ) -> None:
+        began = f" since {since.isoformat(timespec='seconds')}" if since else ""
+        ends = f" until {deadline.isoformat(timespec='seconds')}" if deadline else ""
+        why = f" for: {reason}" if reason else ""
+        super().__init__(
+            f"Tracker {tracker_id} is locked by {owner}{began}{ends}{why}; "
+            "wait for it, or break the lock if nobody works under it."
+        )
+        self.tracker_id = tracker_id
+        self.owner = owner
+        self.since = since
+        self.deadline = deadline
+        self.reason = reason
+
+
+class LockLostError(LockError):
+    """We are not the holder any more: stop writing.
+
+    `expected` is the epoch we held, `found` the one in the store, None if the
+    row says nothing that would help.
+    """
+
+    def __init__(
+        self, tracker_id: int, *, expected: int, found: int | None, why: str
+    ) -> None:
+        super().__init__(
+            f"The lock of tracker {tracker_id} was lost ({why}); nothing more was "
+            "written. Run the generator again to take a new lock."
+        )
+        self.tracker_id = tracker_id
+        self.expected = expected
+        self.found = found
+        self.why = why
+
+
+class IllegalStepError(LockError):
+    """A step that the state does not allow: a bug in the caller."""
+
+    def __init__(self, state: str, step: str) -> None:
+        super().__init__(f"A lock in state {state} cannot {step}.")
+        self.state = state
+        self.step = step
+
+
+class PermissionDriftError(LockError):
+    """The permissions of a role are not what our journal says they must be."""
+
+    def __init__(
+        self,
+        tracker_id: int,
+        *,
+        role: str,
+        expected: Sequence[str],
+        found: Sequence[str],
+    ) -> None:
+        missing = sorted(set(expected) - set(found))
+        extra = sorted(set(found) - set(expected))
+        super().__init__(
+            f"Permissions of role {role} on tracker {tracker_id} differ from what was "
+            f"expected: missing {missing or 'nothing'}, unexpected "
+            f"{extra or 'nothing'}; compare them with `lock history {tracker_id}`."
+        )
+        self.tracker_id = tracker_id
+        self.role = role
+        self.expected = tuple(expected)
+        self.found = tuple(found)
+
+
+class RestorePendingError(LockError):
+    """The work is done, the permissions are not all back; `recover` goes on.
+
+    `missing` names each role that is not restored, and why. `may_pass` says that
+    it may get well by itself (nobody answers, or somebody else is at it), and not
+    that the server refused.
+    """
+
+    retry = Retry.YES
+
+    def __init__(
+        self, tracker_id: int, missing: Sequence[str], *, may_pass: bool = False
+    ) -> None:
+        super().__init__(
+            f"Tracker {tracker_id} is still restricted: {'; '.join(missing)}; "
+            "`airflow-codebeamer recover` finishes it as soon as the server allows."
+        )
+        self.tracker_id = tracker_id
+        self.missing = tuple(missing)
+        self.may_pass = may_pass
+
+
+class ForeignChangesError(LockError):
+    """Others changed the tracker while we held it, or it could not be seen.
+
+    The lock is released all the same. `changes` has a line for each of up to a
+    thousand changes, `count` says how many there are, `gaps` what was not seen.
+    """
+
+    def __init__(
+        self,
+        tracker_id: int,
+        *,
+        changes: Sequence[str],
+        gaps: Sequence[str],
+        count: int,
+    ) -> None:
+        said = [*list(changes)[:5], *gaps]
+        super().__init__(
+            f"Tracker {tracker_id} is free again, but it is not certain that only we "
+            f"wrote to it: {count} change(s) by others: {'; '.join(said)}; look at "
+            f"them with `airflow-codebeamer lock certificate {tracker_id}`."
+        )
+        self.tracker_id = tracker_id
+        self.changes = tuple(changes)
+        self.gaps = tuple(gaps)
+        self.count = count
