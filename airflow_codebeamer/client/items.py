@@ -16,6 +16,7 @@ from airflow_codebeamer.client.transport import Before, Transport
 from airflow_codebeamer.ids import ItemId, TrackerId
 from airflow_codebeamer.models import (
     BulkResult,
+    Comment,
     FieldValue,
     Item,
     ItemLock,
@@ -232,6 +233,16 @@ class Items:
         answer = self._transport.read("GET", path)
         versions = answer.get("versions") if isinstance(answer, dict) else answer
         return read_many(Version, versions or [], f"GET {path}")
+
+    def list_comments(self, item_id: ItemId) -> list[Comment]:
+        """Return the comments of an item.
+
+        Raises:
+            ForbiddenError: needs the permission to view comments and attachments.
+        """
+        path = f"/items/{item_id}/comments"
+        answer = self._transport.read("GET", path)
+        return read_many(Comment, answer or [], f"GET {path}")
 
     def find_lock(self, item_id: ItemId) -> ItemLock | None:
         """Return who keeps an item from being edited, None if nobody does."""

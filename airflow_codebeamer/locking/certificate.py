@@ -15,8 +15,10 @@ __all__ = ["Certificate", "ForeignChange"]
 class ForeignChange:
     """One change that was not ours; `at` is what the server wrote, without a zone.
 
-    `kind` is "created", "changed" or "deleted". Of a deletion the server tells
-    neither who nor when; without the items' numbers, `count` of them are gone.
+    `kind` is "created", "changed", "commented", "deleted", "comment deleted" or
+    "reordered": the items below this one, or at the top of the tracker, stand in
+    another order. Of the last three the server tells neither who nor when. Without
+    the items' numbers, `count` of them are deleted.
     """
 
     kind: str
@@ -29,6 +31,14 @@ class ForeignChange:
 
     def __str__(self) -> str:
         """Return the change as a sentence without its end."""
+        if self.kind == "reordered":
+            where = "at the top" if self.item_id is None else f"below {self.item_id}"
+            return f"items {where} reordered, the server does not say by whom"
+        if self.kind == "comment deleted":
+            return (
+                f"{self.count} comment(s) of item {self.item_id} deleted, by nobody "
+                "that the server names"
+            )
         if self.item_id is None:
             return f"{self.count} item(s) deleted, by nobody that the server names"
         if self.kind == "deleted":

@@ -7,10 +7,24 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_codebeamer.locking.certificate import ForeignChange
+from airflow_codebeamer.locking.siblings import (
+    Talk,
+    Touched,
+    list_reordered,
+    list_talks,
+)
 from airflow_codebeamer.locking.sight import Glimpse, Sight
-from airflow_codebeamer.models import Version
+from airflow_codebeamer.models import Comment, Version
 
-__all__ = ["Findings", "Suspect", "compare", "foreign_versions", "last_change"]
+__all__ = [
+    "Findings",
+    "Suspect",
+    "comments_gone",
+    "compare",
+    "foreign_comments",
+    "foreign_versions",
+    "last_change",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class Findings:
 
     changes: list[ForeignChange] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
+    talks: list[Talk] = field(default_factory=list)
     ours: int = 0
     deleted_by_us: int = 0
 
@@ -48,6 +63,7 @@ class Findings:
         return cls(
             [ForeignChange(**{**c, "fields": ()}) for c in data["changes"]],
             [Suspect(Glimpse(**s["item"]), s["since"]) for s in data["suspects"]],
+            [Talk(**{**t, "new": tuple(t["new"])}) for t in data.get("talks", ())],
             data["ours"],
             data["deleted_by_us"],
         )
@@ -59,9 +75,9 @@ def compare(
     seen: Mapping[int, Glimpse],
     *,
     us: int,
-    discarded: Collection[int],
+    touched: Touched,
 ) -> Findings:
-    """Return what is other than before; `discarded` are items that we deleted."""
+    """Return what is other than before; `touched` is what runs of ours meant to do."""
     found = Findings()
     created = 0
     for one in seen.values():
@@ -72,7 +88,10 @@ def compare(
         if since is None and one.modified_at < before.stamp:
             continue
         _judge(found, Suspect(one, since), us)
-    _judge_deleted(found, before, after, discarded, created)
+    _judge_deleted(found, before, after, touched.discarded, created)
+    if before.is_complete and after.is_complete:
+        found.changes += list_reordered(before, after, touched)
+        found.talks += list_talks(before, after)
     return found
 
 
@@ -104,6 +123,29 @@ def foreign_versions(
             )
         )
     return changes
+
+
+def foreign_comments(
+    talk: Talk, comments: Iterable[Comment], *, us: int
+) -> list[ForeignChange]:
+    """Return the comments that others added, and those that are gone."""
+    changes = []
+    for comment in comments:
+        who = comment.created_by
+        if comment.id not in talk.new or (who is not None and who.id == us):
+            continue
+        by = (who.name or str(who.id)) if who else "somebody"
+        changes.append(
+            ForeignChange("commented", talk.item_id, at=comment.created_at, by=by)
+        )
+    return changes + comments_gone(talk)
+
+
+def comments_gone(talk: Talk) -> list[ForeignChange]:
+    """Return the comments that an item has less; who deleted them, nobody tells."""
+    if not talk.gone:
+        return []
+    return [ForeignChange("comment deleted", talk.item_id, count=talk.gone)]
 
 
 def _since(before: Sight, one: Glimpse) -> int | None:

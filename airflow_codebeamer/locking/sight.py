@@ -7,7 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
@@ -22,7 +22,11 @@ _PAGE = 500
 
 @dataclass(frozen=True)
 class Glimpse:
-    """What one look tells of an item; stamps are the server's own words."""
+    """What one look tells of an item; stamps are the server's own words.
+
+    `parent` is 0 at the top of the tracker, `place` its ordinal among its siblings,
+    -1 if the server does not say.
+    """
 
     item_id: int
     version: int
@@ -30,6 +34,9 @@ class Glimpse:
     modified_at: str
     by_id: int
     by: str
+    parent: int = 0
+    place: int = -1
+    comments: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, item: Item) -> Glimpse:
@@ -42,6 +49,9 @@ class Glimpse:
             item.modified_at or item.created_at,
             who.id if who else 0,
             (who.name or str(who.id)) if who else "",
+            item.parent.id if item.parent else 0,
+            -1 if item.ordinal is None else item.ordinal,
+            tuple(sorted(comment.id for comment in item.comments)),
         )
 
 
@@ -50,13 +60,16 @@ class Sight:
     """The items of a tracker; not all of them if `is_complete` is False.
 
     `stamp` is when the tracker last changed, in the server's own words: later
-    changes are found by it, so that no clock has to agree with another.
+    changes are found by it, so that no clock has to agree with another. `places`
+    and `comments` are of a whole look only, and empty of one by an older release.
     """
 
     total: int
     stamp: str
     is_complete: bool
     versions: Mapping[int, int]
+    places: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    comments: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -68,21 +81,27 @@ class Sight:
 
     def to_json(self) -> dict[str, Any]:
         """Return the sight as JSON would have it, its items packed."""
-        pairs = json.dumps(sorted(self.versions.items()), separators=(",", ":"))
-        packed = base64.b64encode(zlib.compress(pairs.encode(), 9)).decode()
         return {
             "total": self.total,
             "stamp": self.stamp,
             "is_complete": self.is_complete,
             "digest": self.digest,
-            "packed": packed,
+            "packed": _packed(sorted(self.versions.items())),
+            "places": _packed([(k, *at) for k, at in sorted(self.places.items())]),
+            "comments": _packed(sorted(self.comments.items())),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Sight:
         """Return the sight that `to_json` wrote."""
-        pairs = json.loads(zlib.decompress(base64.b64decode(data["packed"])))
-        return cls(data["total"], data["stamp"], data["is_complete"], dict(pairs))
+        return cls(
+            data["total"],
+            data["stamp"],
+            data["is_complete"],
+            dict(_unpacked(data["packed"])),
+            {k: (parent, at) for k, parent, at in _unpacked(data.get("places"))},
+            {k: tuple(found) for k, found in _unpacked(data.get("comments"))},
+        )
 
 
 def look_at(
@@ -103,7 +122,11 @@ def look_at(
         is_complete, total = True, len(seen)
         stamp = max(stamp, max(one.modified_at for one in seen.values()))
     versions = {number: one.version for number, one in seen.items()}
-    return Sight(total, stamp, is_complete, versions), seen
+    if not is_complete:
+        return Sight(total, stamp, is_complete, versions), seen
+    places = {number: (one.parent, one.place) for number, one in seen.items()}
+    comments = {number: one.comments for number, one in seen.items() if one.comments}
+    return Sight(total, stamp, is_complete, versions, places, comments), seen
 
 
 def look_since(
@@ -120,6 +143,18 @@ def look_since(
     seen = _by_id(client.items.query_each(cbql + since, _glimpse))
     latest = max((one.modified_at for one in seen.values()), default=stamp)
     return Sight(total, latest, is_complete=False, versions={}), seen
+
+
+def _packed(rows: list[Any]) -> str:
+    text = json.dumps(rows, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _unpacked(text: str | None) -> list[Any]:
+    if text is None:
+        return []
+    rows: list[Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    return rows
 
 
 def _glimpse(entry: Any) -> Glimpse:

@@ -25,13 +25,16 @@ from airflow_codebeamer.locking.heartbeat import Pulse
 from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.judging import (
     Findings,
+    comments_gone,
     compare,
+    foreign_comments,
     foreign_versions,
     last_change,
 )
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.siblings import Touched
 from airflow_codebeamer.locking.sight import Sight, look_at, look_since
 
 __all__ = ["BEGAN", "CERTIFIED", "ENDED", "begin_witness", "witnessed"]
@@ -141,22 +144,36 @@ def _look_again(parts: Parts, lock: Lock, began: Event) -> tuple[Sight, Findings
         after,
         seen,
         us=began.detail["us"],
-        discarded=_discarded(parts, lock),
+        touched=_touched(parts, lock),
     )
     return after, found
 
 
-def _discarded(parts: Parts, lock: Lock) -> set[int]:
-    """Return the items that runs under this lock were to delete."""
+def _touched(parts: Parts, lock: Lock) -> Touched:
+    """Return the items that runs under this lock were to delete, move and order."""
     if lock.lineage is None:
-        return set()
+        return Touched()
     database = parts.store.database
     journal = Journal(database)
-    return {
-        int(entry.intent["item"])
-        for run in Runs(database).list_lineage(lock.lineage)
-        for entry in journal.list_entries(run.run_id, kind="discard")
-    }
+    runs = [run.run_id for run in Runs(database).list_lineage(lock.lineage)]
+
+    def intents(kind: str) -> list[Any]:
+        return [
+            entry.intent
+            for run in runs
+            for entry in journal.list_entries(run, kind=kind)
+        ]
+
+    return Touched(
+        {int(step["item"]) for step in intents("discard")},
+        {int(step["item"]) for step in intents("move")},
+        {_number(step["parent"]) for step in intents("reorder")},
+    )
+
+
+def _number(parent: Any) -> int:
+    """Return a parent as a number, 0 at the top; a key is of an item that is new."""
+    return parent if isinstance(parent, int) else 0 if parent is None else -1
 
 
 def _certify(
@@ -220,6 +237,7 @@ def _ask(
         foreign = foreign_versions(suspect, history, us=us, stamp=stamp)
         changes += foreign
         found.ours += not foreign
+    gaps += _listen(parts, found, changes, us, most - histories)
     changes += [last_change(one) for one in unread if one.item.by_id != us]
     unknown = sum(one.item.by_id == us for one in unread)
     if unknown:
@@ -228,6 +246,28 @@ def _ask(
             f"was not read (certificate_histories is {most})"
         )
     return changes, gaps, histories
+
+
+def _listen(
+    parts: Parts, found: Findings, changes: list[ForeignChange], us: int, most: int
+) -> list[str]:
+    """Add what others said of items; return what could not be read."""
+    unread = 0
+    for talk in found.talks:
+        if not talk.new or unread or most <= 0:
+            changes += comments_gone(talk)
+            unread += bool(talk.new)
+            continue
+        most -= 1
+        try:
+            comments = parts.client.items.list_comments(ItemId(talk.item_id))
+        except _Unseen:
+            unread += 1
+        else:
+            changes += foreign_comments(talk, comments, us=us)
+    if not unread:
+        return []
+    return [f"who wrote the new comments of {unread} item(s) was not read"]
 
 
 def _why(error: CodebeamerError) -> str:

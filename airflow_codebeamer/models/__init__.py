@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_codebeamer.models.field import FieldValue
-from airflow_codebeamer.models.history import Change, Version
+from airflow_codebeamer.models.history import Change, Comment, Version
 from airflow_codebeamer.models.item import (
     BulkFailure,
     BulkResult,
@@ -24,6 +24,7 @@ __all__ = [
     "BulkFailure",
     "BulkResult",
     "Change",
+    "Comment",
     "FieldValue",
     "Item",
     "ItemLock",

@@ -1,4 +1,4 @@
-"""History of an item: its versions and what changed between them."""
+"""History of an item: its versions, what changed between them, and its comments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from airflow_codebeamer.models.reference import Answer, Reference
 
-__all__ = ["Change", "Version"]
+__all__ = ["Change", "Comment", "Version"]
 
 
 class Change(Answer):
@@ -18,6 +18,14 @@ class Change(Answer):
     name: str = ""
     old: dict[str, Any] | None = Field(default=None, alias="oldValue")
     new: dict[str, Any] | None = Field(default=None, alias="newValue")
+
+
+class Comment(Answer):
+    """A comment of an item: when, and by whom."""
+
+    id: int
+    created_at: str = Field(default="", alias="createdAt")
+    created_by: Reference | None = Field(default=None, alias="createdBy")
 
 
 class Version(Answer):

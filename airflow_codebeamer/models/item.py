@@ -41,6 +41,7 @@ class Item(Answer):
     tracker: Reference | None = None
     parent: Reference | None = None
     children: tuple[Reference, ...] = ()
+    comments: tuple[Reference, ...] = ()
     ordinal: int | None = None
     status: Reference | None = None
     categories: tuple[Reference, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+import requests
 
 from airflow_codebeamer.errors import (
     ForeignChangesError,
@@ -16,6 +17,7 @@ from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Run, Runs
 from airflow_codebeamer.locking import Certificate, LockState, LockStatus
 from airflow_codebeamer.locking.judging import Suspect, compare, foreign_versions
+from airflow_codebeamer.locking.siblings import Touched
 from airflow_codebeamer.locking.sight import Glimpse, Sight, look_since
 from airflow_codebeamer.models import NewItem, Version
 from airflow_codebeamer.settings import LockSettings
@@ -68,6 +70,23 @@ class Scene:
 
     def delete(self, item, user="root"):
         assert self.bench.server.act(user, "DELETE", f"/v3/items/{item}") == 200
+
+    def comment(self, item, user="root"):
+        """Comment over HTTP: it is a form, which `act` cannot send."""
+        answer = requests.post(
+            f"{self.bench.server.url}/api/v3/items/{item}/comments",
+            auth=(user, user),
+            files={"comment": (None, "Hm.")},
+            timeout=10,
+        )
+        assert answer.status_code == 200
+        return answer.json()["id"]
+
+    def put_first(self, item, user="root"):
+        path = f"/v3/trackers/{self.bench.tracker}/children?mode=INSERT"
+        body = {"itemReference": {"id": item, "type": "TrackerItemReference"}}
+        body["index"] = 0
+        assert self.bench.server.act(user, "PATCH", path, body) == 200
 
     def release(self):
         self.bench.server.clear_calls()
@@ -133,6 +152,77 @@ def test_a_deleted_item_is_told_but_not_by_whom(scene):
     certificate = scene.release()
     assert _told(certificate) == [("deleted", scene.items[2], "")]
     assert certificate.items_before == certificate.items_after + 1
+
+
+def test_a_comment_is_told_with_author_and_time_though_it_makes_no_version(scene):
+    scene.comment(scene.items[0], user="generator")
+    scene.comment(scene.items[1])
+    scene.comment(scene.items[1], user="generator")
+    certificate = scene.release()
+    (change,) = certificate.changes
+    assert (change.kind, change.item_id, change.by) == (
+        "commented",
+        scene.items[1],
+        "root",
+    )
+    assert change.at > certificate.stamp_before
+    assert str(change).startswith(f"item {scene.items[1]} commented by root at 2026-")
+    assert len(scene.bench.operations("getTrackerItemComments")) == 2
+
+
+def test_a_comment_that_is_gone_is_told_but_not_by_whom(bench, owner):
+    scene = Scene(bench, owner)
+    scene.release()
+    number = scene.comment(scene.items[0])
+    scene.engine.acquire(bench.tracker, owner=owner)
+    path = f"/v3/items/{scene.items[0]}/comments/{number}"
+    assert bench.server.act("root", "DELETE", path) == 200
+    (change,) = scene.release().changes
+    assert (change.kind, change.item_id, change.count) == (
+        "comment deleted",
+        scene.items[0],
+        1,
+    )
+    assert "1 comment(s)" in str(change)
+
+
+def test_comments_that_may_not_be_read_are_a_gap(scene):
+    scene.comment(scene.items[0])
+    fault = {"operation": "getTrackerItemComments", "kind": "status", "status": 403}
+    scene.bench.server.add_fault({**fault, "times": 20})
+    certificate = scene.release()
+    assert certificate.gaps == ("who wrote the new comments of 1 item(s) was not read",)
+    assert not certificate.is_clean
+
+
+def test_another_order_is_told_though_it_makes_no_version(scene):
+    scene.put_first(scene.items[2])
+    (change,) = scene.release().changes
+    assert (change.kind, change.item_id) == ("reordered", None)
+    assert "items at the top reordered" in str(change)
+
+
+def test_an_order_that_a_run_of_ours_meant_is_not_foreign(scene):
+    bench, lock = scene.bench, scene.lock
+    run = Run("run 1", lock.server, lock.tracker_id, lock.lineage, lock.epoch)
+    Runs(bench.database).open_run(run)
+    intent = {"item": scene.items[2], "key": "one", "source": None, "target": None}
+    Journal(bench.database).begin("run 1", "move", "one", intent, epoch=lock.epoch)
+    scene.put_first(scene.items[2], user="generator")
+    assert scene.release().is_clean
+    # What somebody puts between ours changes nobody's order.
+    scene.engine.acquire(bench.tracker, owner=scene.owner)
+    scene.create(user="generator")
+    assert scene.release().is_clean
+
+
+def test_a_look_of_an_older_release_tells_nothing_of_order_and_comments():
+    sight = Sight(1, "", True, {7: 1}, {7: (0, 0)}, {7: (3001,)})
+    kept = sight.to_json()
+    assert Sight.from_json(kept) == sight
+    old = Sight.from_json({k: v for k, v in kept.items() if k != "places"})
+    assert old.places == {}
+    assert compare(old, sight, {}, us=1, touched=Touched()).changes == []
 
 
 def test_what_a_run_of_ours_discarded_is_not_foreign(scene):
@@ -366,6 +456,6 @@ def test_an_edit_with_the_stamp_of_the_last_one_counts_where_all_is_not_read():
     made = "2025-01-01T00:00:00.000"
     same = Glimpse(8, 2, made, before.stamp, 2, "root")
     older = Glimpse(9, 2, made, "2026-01-01T00:00:03.900", 2, "root")
-    found = compare(before, after, {8: same, 9: older}, us=1, discarded=())
+    found = compare(before, after, {8: same, 9: older}, us=1, touched=Touched())
     assert [suspect.item for suspect in found.suspects] == [same]
     assert found.changes == []
