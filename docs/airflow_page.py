@@ -24,6 +24,7 @@ CLASSES = (
     "operators.reserve:ReserveTrackerOperator",
     "operators.lock:LockTrackerOperator",
     "operators.generator:RunGeneratorOperator",
+    "operators.set_fields:SetFieldsOperator",
     "operators.unlock:UnlockTrackerOperator",
     "operators.verify:VerifyUnlockedOperator",
     "operators.recover:RecoverLocksOperator",

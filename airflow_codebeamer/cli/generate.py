@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -16,48 +12,28 @@ import typer
 from airflow_codebeamer.cli.lock import release_line
 from airflow_codebeamer.cli.options import command
 from airflow_codebeamer.cli.session import Session, who
+from airflow_codebeamer.cli.source import (
+    Arguments,
+    DocumentPath,
+    Generator,
+    SetOption,
+    Source,
+    TrackerOption,
+    WhereOption,
+    find_source,
+)
 from airflow_codebeamer.cli.spans import span, written
 from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
 from airflow_codebeamer.generator import RunSummary, TimeLeft
-from airflow_codebeamer.ids import RunId, TrackerId
+from airflow_codebeamer.ids import RunId
 from airflow_codebeamer.locking import Lock, Owner
-from airflow_codebeamer.skeleton import (
-    Document,
-    Plan,
-    Progress,
-    load_document,
-    resolve_target,
-)
+from airflow_codebeamer.skeleton import Plan, Progress
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["CHANGES", "register"]
 
 #: Exit code of `plan`: there is something to do.
 CHANGES = 2
-
-DocumentPath = Annotated[
-    Path | None, typer.Argument(help="A skeleton document, YAML or JSON.")
-]
-Generator = Annotated[
-    str, typer.Option(help="Instead of a document: package.module:name.")
-]
-Arguments = Annotated[
-    list[str] | None,
-    typer.Option("--arg", help="An argument of the generator: name=value, repeatable."),
-]
-TrackerOption = Annotated[
-    int | None, typer.Option(min=1, help="The tracker, for a generator.")
-]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What to apply, and to which tracker."""
-
-    what: str | Document
-    tracker_id: TrackerId
-    name: str
-    args: dict[str, Any] = field(default_factory=dict)
 
 
 def register(app: typer.Typer) -> None:
@@ -73,13 +49,17 @@ def plan(
     generator: Generator = "",
     arg: Arguments = None,
     tracker: TrackerOption = None,
+    values: SetOption = None,
+    where: WhereOption = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="As Markdown, for a ticket.")
     ] = False,
 ) -> int:
     """Say what apply would do. Exit code 2: there are changes."""
     with session.connect() as codebeamer:
-        source = _source(codebeamer, document, generator, arg, tracker)
+        source = find_source(
+            codebeamer, document, generator, arg, tracker, values, where
+        )
         _, wanted = codebeamer.runner.plan(source.what, source.args, source.tracker_id)
         server = codebeamer.settings.server
     seconds = wanted.seconds(server.requests_per_second, server.requests_per_minute)
@@ -97,6 +77,8 @@ def apply(
     generator: Generator = "",
     arg: Arguments = None,
     tracker: TrackerOption = None,
+    values: SetOption = None,
+    where: WhereOption = None,
     owner: Annotated[str, typer.Option(help="Whose lock it is while it runs.")] = "",
     wait: Annotated[str, typer.Option(help="How long to wait, like 5m.")] = "",
     reason: Annotated[str, typer.Option(help="What for; others see it.")] = "",
@@ -104,7 +86,9 @@ def apply(
     """Lock, apply, verify, release; undo everything if that fails."""
     waits = span(wait, option="--wait") if wait else None
     with session.connect(progress=_Shown(session)) as codebeamer:
-        source = _source(codebeamer, document, generator, arg, tracker)
+        source = find_source(
+            codebeamer, document, generator, arg, tracker, values, where
+        )
         described, wanted = codebeamer.runner.plan(
             source.what, source.args, source.tracker_id
         )
@@ -212,52 +196,13 @@ def _release_lines(released: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _source(
-    codebeamer: Codebeamer,
-    document: Path | None,
-    generator: str,
-    args: list[str] | None,
-    tracker: int | None,
-) -> _Source:
-    if generator and document is None:
-        if tracker is None:
-            raise ConfigurationError(
-                "--tracker", "say which tracker the generator fills"
-            )
-        # An installed command does not look for modules where it is called.
-        sys.path.append(str(Path.cwd()))
-        return _Source(generator, TrackerId(tracker), generator, _arguments(args or []))
-    if generator or document is None:
-        raise ConfigurationError("DOCUMENT", "give either a document or a --generator")
-    if args:
-        raise ConfigurationError("--arg", "only a --generator takes arguments")
-    read = load_document(document)
-    if tracker is None:
-        tracker = resolve_target(codebeamer.client, read)
-    return _Source(read, TrackerId(tracker), document.name)
-
-
-def _arguments(args: list[str]) -> dict[str, Any]:
-    """Return `name=value` pairs; a value that is JSON is read as such."""
-    found: dict[str, Any] = {}
-    for arg in args:
-        name, equals, text = arg.partition("=")
-        if not equals or not name:
-            raise ConfigurationError("--arg", f"write name=value, not {arg!r}")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
-
-
 def _owner(run_key: str) -> str:
     return f"{who()}/{run_key}"
 
 
 def _tell(
     session: Session,
-    source: _Source,
+    source: Source,
     wanted: Plan,
     summary: RunSummary,
     released: list[dict[str, Any]] | None = None,

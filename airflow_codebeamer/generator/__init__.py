@@ -9,7 +9,7 @@ from airflow_codebeamer.generator.loader import (
 )
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratedItem, GeneratorContext
-from airflow_codebeamer.generator.runner import Runner
+from airflow_codebeamer.generator.runner import Runner, What
 from airflow_codebeamer.generator.summary import RunSummary, UndoReport
 from airflow_codebeamer.generator.timeleft import TimeLeft
 
@@ -23,5 +23,6 @@ __all__ = [
     "Runner",
     "TimeLeft",
     "UndoReport",
+    "What",
     "load_generator",
 ]

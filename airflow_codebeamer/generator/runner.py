@@ -36,8 +36,9 @@ from airflow_codebeamer.skeleton import (
     Skeleton,
 )
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "What"]
 
+#: What a run can be about: a generator in whatever form, or a document itself.
 What = str | Callable[..., Any] | Program | Mapping[str, Any] | Document
 
 

@@ -12,6 +12,7 @@ from airflow_codebeamer.operators.keeper import LeaseKeeper
 from airflow_codebeamer.operators.lock import LockTrackerOperator
 from airflow_codebeamer.operators.recover import RecoverLocksOperator
 from airflow_codebeamer.operators.reserve import ReserveTrackerOperator
+from airflow_codebeamer.operators.set_fields import SetFieldsOperator
 from airflow_codebeamer.operators.teardown import UNLOCK_RETRIES
 from airflow_codebeamer.operators.unlock import UnlockTrackerOperator
 from airflow_codebeamer.operators.verify import VerifyUnlockedOperator
@@ -25,6 +26,7 @@ __all__ = [
     "RecoverLocksOperator",
     "ReserveTrackerOperator",
     "RunGeneratorOperator",
+    "SetFieldsOperator",
     "TrackerLink",
     "UnlockTrackerOperator",
     "VerifyUnlockedOperator",

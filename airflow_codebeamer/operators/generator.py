@@ -30,7 +30,7 @@ from airflow_codebeamer.operators.lock import LockTrackerOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.generator import Program, RunSummary, TimeLeft
+    from airflow_codebeamer.generator import Program, RunSummary, TimeLeft, What
     from airflow_codebeamer.ids import TrackerId
     from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.skeleton import Plan, Progress
@@ -128,11 +128,11 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         tracker_id = one_tracker(self.tracker_id)
         self.heading_for(codebeamer, tracker_id)
         runner = codebeamer.runner_with(self._progress, self._stop)
-        if runner.writes_itself(self._what()):
+        if runner.writes_itself(self.what(tracker_id)):
             self.log.info("The program writes itself: there is no plan of it.")
             return {"is_empty": False, "warnings": []}
         try:
-            _, wanted = runner.plan(self._what(), self._args(), tracker_id)
+            _, wanted = runner.plan(self.what(tracker_id), self._args(), tracker_id)
         except GeneratorSkippedError as said:
             self.log.info("%s", said)
             summary: dict[str, Any] = {"is_empty": True, "warnings": [str(said)]}
@@ -170,7 +170,11 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         runner = codebeamer.runner_with(self._progress, self._stop)
         try:
             summary = runner.apply(
-                self._what(), self._args(), tracker_id, lock, run_key=lock.owner.key
+                self.what(tracker_id),
+                self._args(),
+                tracker_id,
+                lock,
+                run_key=lock.owner.key,
             )
         except GeneratorSkippedError as said:
             raise AirflowSkipException(str(said)) from said
@@ -246,11 +250,10 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
                         yield found
                         break
 
-    def _what(self) -> str | Callable[..., Any] | Program | Mapping[str, Any]:
-        """Return the generator, rendered or not."""
+    def what(self, tracker_id: TrackerId) -> What:
+        """Return what describes the items of a tracker: the generator, rendered."""
         is_kept = isinstance(self.generator, type(literal("")))
-        given: str | Callable[..., Any] | Program | Mapping[str, Any]
-        given = self.generator.value if is_kept else self.generator
+        given: What = self.generator.value if is_kept else self.generator
         return given
 
     def _holds(

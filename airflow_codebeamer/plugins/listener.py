@@ -33,6 +33,7 @@ KINDS = {
     "RecoverLocksOperator": "recover",
     "ReserveTrackerOperator": "reserve",
     "RunGeneratorOperator": "generate",
+    "SetFieldsOperator": "generate",
     "TrackerLockSensor": "wait",
     "UnlockTrackerOperator": "unlock",
     "VerifyUnlockedOperator": "verify",

@@ -37,6 +37,7 @@ from airflow_codebeamer.skeleton.survey import (
     survey_entries,
     survey_of,
 )
+from airflow_codebeamer.skeleton.update import field_update
 from airflow_codebeamer.skeleton.verify import verify
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "apply_plan",
     "difference",
     "document_schema",
+    "field_update",
     "list_written",
     "load_document",
     "plan",

@@ -308,3 +308,30 @@ def test_an_update_of_one_field_of_all_items(
     undone = commands.json("rollback", done["summary"]["run_id"])
     assert undone["left"] == []
     assert not any("priority" in item for item in server.items(DEMO_TRACKER_ID))
+
+
+def test_one_field_of_all_items_needs_no_document(
+    server: Emulator, commands: Any, small: Path, writes: Any
+) -> None:
+    commands.json("apply", str(small))
+    given = ("--set", "Priority=High", "--set", "Factor=2.5", "--tracker", TRACKER)
+    ran = commands.run("plan", *given, "--where", "summary = 'One'", "--json")
+    assert (ran.code, ran.document["counts"]["updated"]) == (2, 1)
+    done = commands.json("apply", *given)
+    assert done["summary"]["updated"] == 3
+    for item in server.items(DEMO_TRACKER_ID):
+        assert item["priority"]["name"] == "High"
+        factor = next(f for f in item["customFields"] if f["name"] == "Factor")
+        assert factor["value"] == 2.5
+    before = writes()
+    for wrong, advice in [
+        (("plan", "--set", "Priority=High"), "--tracker"),
+        (("plan", "--set", "High", "--tracker", TRACKER), "name=value"),
+        (("plan", str(small), "--set", "Priority=High"), "either"),
+        (("plan", str(small), "--where", "item.id > 1"), "--where"),
+        (("plan", "--set", "Prioritiy=High", "--tracker", TRACKER), "Priority"),
+    ]:
+        refused = commands.run(*wrong)
+        assert refused.code not in (0, 2)
+        assert advice in refused.err
+    assert writes() == before
