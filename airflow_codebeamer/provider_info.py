@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
             "operators.lock",
             "operators.recover",
             "operators.reserve",
+            "operators.set_fields",
             "operators.unlock",
             "operators.verify",
         ),
