@@ -1,4 +1,4 @@
-"""`lock acquire|release|list|show|history|certificate|break|accept`."""
+"""`lock acquire|release|list|show|history|certificate`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from airflow_codebeamer.cli.options import Tracker, command
-from airflow_codebeamer.cli.session import Session, who
+from airflow_codebeamer.cli.session import Session
 from airflow_codebeamer.cli.spans import span
-from airflow_codebeamer.errors import (
-    CodebeamerError,
-    ConfigurationError,
-    LockHeldError,
-)
-from airflow_codebeamer.ids import Epoch, TrackerId
+from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
+from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import (
     Certificate,
     Lock,
@@ -27,14 +23,13 @@ from airflow_codebeamer.locking import (
 )
 from airflow_codebeamer.wiring import Codebeamer
 
-__all__ = ["DRIFT", "app", "lock_document", "release_line"]
+__all__ = ["DRIFT", "app", "find_lock", "lock_document", "lock_line", "release_line"]
 
 #: Exit code: restored, but the permissions were not as we had left them.
 DRIFT = 4
 
 app = typer.Typer(help="Take, look at and give back the locks of trackers.")
 
-By = Annotated[str, typer.Option(help="Who; you, without it.")]
 OwnerName = Annotated[
     str, typer.Option("--owner", help="Whose lock it is; the same name gets it again.")
 ]
@@ -130,7 +125,7 @@ def list_locks(session: Session) -> int:
 def show(session: Session, tracker: Tracker) -> int:
     """Say everything about the lock of one tracker."""
     with session.open_store() as store:
-        lock = _find(store.status, session.server, TrackerId(tracker))
+        lock = find_lock(store.status, session.server, TrackerId(tracker))
         heir = "" if lock is None else _heir(store.status, lock)
     if lock is None:
         session.out.result(
@@ -155,7 +150,7 @@ def history(session: Session, tracker: Tracker) -> int:
     """Say what happened to the lock of one tracker, the oldest first."""
     number = TrackerId(tracker)
     with session.open_store() as store:
-        lock = _find(store.status, session.server, number)
+        lock = find_lock(store.status, session.server, number)
         events = [] if lock is None else store.status.history(lock.server, number)
     session.out.table(
         {"tracker_id": tracker, "events": events},
@@ -183,7 +178,7 @@ def certificate(session: Session, tracker: Tracker) -> int:
     """
     number = TrackerId(tracker)
     with session.open_store() as store:
-        lock = _find(store.status, session.server, number)
+        lock = find_lock(store.status, session.server, number)
         found = (
             [] if lock is None else store.status.list_certificates(lock.server, number)
         )
@@ -196,61 +191,21 @@ def certificate(session: Session, tracker: Tracker) -> int:
     return DRIFT if found and not found[-1].is_clean else 0
 
 
-@command(app, "break")
-def break_lock(
-    session: Session,
-    tracker: Tracker,
-    reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")],
-    by: By = "",
-    expect_epoch: Annotated[
-        int | None, typer.Option(min=0, help="Only if the lock still has this epoch.")
-    ] = None,
-) -> int:
-    """Take a lock from its owner by force, and put the permissions back."""
-    with session.connect() as codebeamer:
-        report = codebeamer.engine.break_lock(
-            TrackerId(tracker),
-            by=by or who(),
-            reason=reason,
-            expect_epoch=None if expect_epoch is None else Epoch(expect_epoch),
-        )
-    session.out.result(report.to_json(), [release_line(report)])
-    return DRIFT if report.drift else 0
+def find_lock(status: LockStatus, server: str, tracker_id: TrackerId) -> Lock | None:
+    """Return a tracker's record; without a server, the only one that is locked.
 
-
-@command(app, "accept")
-def accept(
-    session: Session,
-    tracker: Tracker,
-    reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")],
-    by: By = "",
-) -> int:
-    """Say that a free tracker's permissions are meant as they are.
-
-    For when a new lock is refused because a role's rights look like what our
-    last lock left, though somebody set them so. Changes nothing on the server.
+    Raises:
+        ConfigurationError: no server is named, and several trackers fit, or none.
     """
-    number = TrackerId(tracker)
-    with session.connect() as codebeamer:
-        is_accepted = codebeamer.engine.accept_permissions(
-            number, by=by or who(), reason=reason
+    if server:
+        return status.find(server, tracker_id)
+    found = [lock for lock in status.list_locks() if lock.tracker_id == tracker_id]
+    if len(found) != 1:
+        servers = ", ".join(lock.server for lock in found) or "none"
+        raise ConfigurationError(
+            "--url", f"say which server; tracker {tracker_id} is locked on: {servers}"
         )
-        lock = None if is_accepted else _find(codebeamer.status, session.server, number)
-    if lock is not None and lock.state is not LockState.FREE:
-        raise LockHeldError(
-            tracker,
-            owner=lock.owner.key,
-            since=lock.acquired_at,
-            deadline=lock.lease_until,
-            reason=lock.reason,
-        )
-    line = f"Tracker {tracker}: its permissions count as meant from now on."
-    nothing = f"Tracker {tracker} was never locked; there is nothing to accept."
-    session.out.result(
-        {"tracker_id": tracker, "accepted": is_accepted},
-        [line if is_accepted else nothing],
-    )
-    return 0
+    return found[0]
 
 
 def lock_document(lock: Lock) -> dict[str, Any]:
@@ -304,18 +259,6 @@ def _give_back(codebeamer: Codebeamer, locks: Sequence[Lock], session: Session) 
                 lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
             )
             session.out.say(f"Tracker {lock.tracker_id} was given back.")
-
-
-def _find(status: LockStatus, server: str, tracker_id: TrackerId) -> Lock | None:
-    if server:
-        return status.find(server, tracker_id)
-    found = [lock for lock in status.list_locks() if lock.tracker_id == tracker_id]
-    if len(found) != 1:
-        servers = ", ".join(lock.server for lock in found) or "none"
-        raise ConfigurationError(
-            "--url", f"say which server; tracker {tracker_id} is locked on: {servers}"
-        )
-    return found[0]
 
 
 def _heir(status: LockStatus, lock: Lock) -> str:

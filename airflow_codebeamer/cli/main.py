@@ -16,12 +16,12 @@ import typer
 
 from airflow_codebeamer import __version__
 from airflow_codebeamer.cli import (
+    decisions,
     demo,
     doctor,
     document,
     emulator,
     generate,
-    lock,
     recover,
     store,
 )
@@ -48,7 +48,7 @@ app = typer.Typer(
     no_args_is_help=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(lock.app, name="lock")
+app.add_typer(decisions.app, name="lock")
 app.add_typer(store.app, name="store")
 app.add_typer(emulator.app, name="emulator")
 for _room in (recover, generate, document, doctor, demo):

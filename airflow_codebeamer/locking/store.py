@@ -8,26 +8,24 @@ the store's, evaluated inside the statement: two machines need not agree on it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, insert_missing, lock_table
 from airflow_codebeamer.ids import Lineage, TrackerId
+from airflow_codebeamer.locking.leases import LockLeases
 from airflow_codebeamer.locking.lock import Lock, Owner
-from airflow_codebeamer.locking.records import LockRecords
+from airflow_codebeamer.locking.marks import LockMarks
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.transitions import (
     SCOPE,
     Detail,
     find_row,
     lost,
-    same,
 )
 from airflow_codebeamer.locking.verdicts import Verdicts
 
@@ -48,7 +46,7 @@ _UNBROKEN: dict[str, Any] = {
 }
 
 
-class LockStore(LockRecords):
+class LockStore(LockLeases, LockMarks):
     """The records of locks in one database, and every step that they can take.
 
     Methods that take a step return the lock after it, or None if the record was
@@ -258,94 +256,12 @@ class LockStore(LockRecords):
                 raise lost(connection, lock)
             return freed
 
-    def renew(
-        self, lock: Lock, lease: timedelta, states: Collection[LockState] = ()
-    ) -> Lock:
-        """Extend the lease of a lock, in the state that the caller knows or in these.
-
-        Raises:
-            LockLostError: taken over, being broken, released, or too late.
-        """
-        with self._database.begin() as connection:
-            self._moves.extend(connection, lock, lease, states)
-            renewed = find_row(connection, lock.server, lock.tracker_id)
-            assert renewed is not None  # noqa: S101 -- rows are never deleted
-            return renewed
-
-    def let_go(self, lock: Lock, span: timedelta) -> None:
-        """Say that nobody works under this lock any more: its lease is over by `span`.
-
-        Requests without an answer are marked by themselves, so whoever goes on
-        with its restore need not wait. Does nothing if the lock has moved on.
-        """
-        with self._database.begin() as connection:
-            connection.execute(
-                update(lock_table)
-                .where(
-                    *same(lock),
-                    lock_table.c.state == LockState.RESTORING.value,
-                    *self._moves.is_good(),
-                )
-                .values(
-                    lease_until=self._moves.ahead(-span),
-                    lease_seq=lock_table.c.lease_seq + 1,
-                    changed_at=self._database.now,
-                )
-            )
-
-    @contextmanager
-    def fenced(self, lock: Lock, lease: timedelta) -> Iterator[Connection]:
-        """Open a transaction that commits only if the lock is ours right now.
-
-        It renews the lease in the same statement. This is the conditional write
-        that precedes every request.
-
-        Raises:
-            LockLostError: nothing of the transaction happens.
-        """
-        with self._database.begin() as connection:
-            self._moves.extend(connection, lock, lease)
-            yield connection
-
-    def mark_dirty(self, lock: Lock, connection: Connection, span: timedelta) -> None:
-        """Remember that a request without an answer may still take effect."""
-        connection.execute(
-            update(lock_table)
-            .where(*same(lock))
-            .values(dirty_put_until=self._moves.later_of_dirty(span))
-        )
-
     def to_locking(self, lock: Lock, connection: Connection, *, role: str) -> Lock:
         """Take the step from granted to locking inside a fenced transaction."""
         moved = self._moves.step(connection, lock, "journal", exclusive_role=role)
         if moved is None:
             raise lost(connection, lock)
         return moved
-
-    def set_breaking(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
-        """Fence the holder of a lock at once; take it over after the lock delay."""
-        return self._mark(
-            seen,
-            lock_table.c.state != LockState.FREE.value,
-            event="breaking",
-            by=by,
-            reason=reason,
-            breaking_by=by,
-            breaking_reason=reason,
-            breaking_since=self._database.now,
-        )
-
-    def forget_fingerprint(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
-        """Accept a free tracker's permissions as they are: its last lineage ends."""
-        return self._mark(
-            seen,
-            lock_table.c.state == LockState.FREE.value,
-            event="accepted",
-            by=by,
-            reason=reason,
-            fingerprint=None,
-            lineage=None,
-        )
 
     def _go_on(
         self,
@@ -371,30 +287,6 @@ class LockStore(LockRecords):
                 lease_until=self._moves.ahead(ttl),
                 dirty_put_until=self._moves.later_of_dirty(dirty),
             )
-
-    def _mark(
-        self,
-        seen: Lock,
-        condition: ColumnElement[bool],
-        *,
-        event: str,
-        by: str,
-        reason: str,
-        **values: Any,
-    ) -> Lock | None:
-        """Write into a record without taking a step, on a person's word."""
-        with self._database.begin() as connection:
-            changed = connection.execute(
-                update(lock_table)
-                .where(*same(seen), condition)
-                .values(**values, changed_at=self._database.now)
-            ).rowcount
-            if changed != 1:
-                return None
-            self.history.record(
-                seen, event, {"reason": reason}, who=by, within=connection
-            )
-            return find_row(connection, seen.server, seen.tracker_id)
 
 
 def _named(owner: Owner) -> dict[str, Any]:

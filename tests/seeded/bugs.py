@@ -90,7 +90,7 @@ BUGS = (
         "a break frees the record and leaves the permissions",
         (
             Change(
-                "locking/store.py",
+                "locking/marks.py",
                 "            breaking_since=self._database.now,\n",
                 "            breaking_since=self._database.now,\n"
                 "            state=LockState.FREE.value,\n",

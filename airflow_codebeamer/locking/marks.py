@@ -1,0 +1,68 @@
+"""What a person writes into the record of a lock; no step is taken by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, update
+
+from airflow_codebeamer.database import lock_table
+from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.records import LockRecords
+from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.transitions import find_row, same
+
+__all__ = ["LockMarks"]
+
+
+class LockMarks(LockRecords):
+    """Words of people about one lock: who, why, and under which epoch it was seen."""
+
+    def set_breaking(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
+        """Fence the holder of a lock at once; take it over after the lock delay."""
+        return self._mark(
+            seen,
+            lock_table.c.state != LockState.FREE.value,
+            event="breaking",
+            by=by,
+            reason=reason,
+            breaking_by=by,
+            breaking_reason=reason,
+            breaking_since=self._database.now,
+        )
+
+    def forget_fingerprint(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
+        """Accept a free tracker's permissions as they are: its last lineage ends."""
+        return self._mark(
+            seen,
+            lock_table.c.state == LockState.FREE.value,
+            event="accepted",
+            by=by,
+            reason=reason,
+            fingerprint=None,
+            lineage=None,
+        )
+
+    def _mark(
+        self,
+        seen: Lock,
+        condition: ColumnElement[bool],
+        *,
+        event: str,
+        by: str,
+        reason: str,
+        **values: Any,
+    ) -> Lock | None:
+        """Write into a record without taking a step, on a person's word."""
+        with self._database.begin() as connection:
+            changed = connection.execute(
+                update(lock_table)
+                .where(*same(seen), condition)
+                .values(**values, changed_at=self._database.now)
+            ).rowcount
+            if changed != 1:
+                return None
+            self.history.record(
+                seen, event, {"reason": reason}, who=by, within=connection
+            )
+            return find_row(connection, seen.server, seen.tracker_id)
