@@ -83,14 +83,15 @@ def document_page() -> Iterator[str]:
         yield "\n"
     yield "## Not supported yet\n\nKnown by name and refused with a sentence: "
     yield ", ".join(later) + ". Not among the fields that can be written: references "
-    yield "to trackers, projects and repositories, durations, colours, languages, "
-    yield "countries and tables.\n"
+    yield "to trackers, projects and repositories, durations, colours, languages "
+    yield "and countries.\n"
 
 
 DOCUMENT: tuple[type[BaseModel], ...] = (
     document.Skeleton,
     document.Target,
     document.DocumentItem,
+    document.TestStep,
     document.Identity,
     document.Policy,
     document.Prune,

@@ -28,6 +28,11 @@ class FieldValue(Answer):
     value: Any = None
     values: tuple[Any, ...] | None = None
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it holds rows."""
+        return self.type == "TableFieldValue"
+
     def request(self) -> dict[str, Any]:
         """Return the properties that a request may carry, and no other."""
         body: dict[str, Any] = {"type": self.type}

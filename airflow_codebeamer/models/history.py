@@ -12,12 +12,17 @@ __all__ = ["Change", "Comment", "Version"]
 
 
 class Change(Answer):
-    """One field that changed, with the value before and after."""
+    """One field that changed, with the value before and after.
+
+    Of a table each row that changed is told by itself, with its `row` from 0: a
+    table of that row alone before and after, None where there was none.
+    """
 
     field: Reference | None = None
     name: str = ""
     old: dict[str, Any] | None = Field(default=None, alias="oldValue")
     new: dict[str, Any] | None = Field(default=None, alias="newValue")
+    row: int | None = Field(default=None, alias="rowNumber")
 
 
 class Comment(Answer):

@@ -96,11 +96,13 @@ class ItemPatch:
     values: tuple[FieldValue, ...]
 
     def request(self) -> dict[str, Any]:
-        """Return one entry of the bulk update's body."""
-        return {
+        """Return one entry of the bulk update's body; tables stand apart in it."""
+        tables = [value.request() for value in self.values if value.is_table]
+        body: dict[str, Any] = {
             "itemId": self.item_id,
-            "fieldValues": [value.request() for value in self.values],
+            "fieldValues": [v.request() for v in self.values if not v.is_table],
         }
+        return body | ({"tableValues": tables} if tables else {})
 
 
 class BulkFailure(Answer):

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.skeleton.jsonlines import is_json_lines, read_json_lines
@@ -31,6 +38,7 @@ __all__ = [
     "Row",
     "Skeleton",
     "Target",
+    "TestStep",
     "UpdatePolicy",
     "load_document",
 ]
@@ -69,6 +77,17 @@ OnFailure = Annotated[
 ]
 
 
+class TestStep(Closed):
+    """One step of a test case."""
+
+    #: What is done: wiki markup as text, {wiki: …} or {html: …}.
+    action: Value
+    #: What should be seen then.
+    expected: Value = None
+    #: Whether the test case fails when this step does.
+    critical: StrictBool = False
+
+
 class DocumentItem(Closed):
     """One wanted item, with the items below it."""
 
@@ -88,10 +107,13 @@ class DocumentItem(Closed):
     seed: dict[StrictStr, Value] = Field({})
     #: Keep what somebody else edited, whatever `foreign_edit` says.
     protect: bool = False
+    #: Rows of tables by the table's name, each a mapping of columns to values;
+    #: ours as a whole on every run.
+    tables: dict[StrictStr, tuple[dict[StrictStr, Value], ...]] = Field({})
+    #: Short for the table of test steps; an empty list is ours and empty.
+    steps: tuple[TestStep, ...] | None = None
     #: The items below it.
     children: tuple[DocumentItem, ...] = ()
-    tables: Later = None
-    steps: Later = None
     links: Later = None
     files: Later = None
 
@@ -304,5 +326,6 @@ _PARTS: dict[str, type[Closed]] = {
     "policy": Policy,
     "prune": Prune,
     "rows": Row,
+    "steps": TestStep,
     "target": Target,
 }

@@ -2,19 +2,20 @@
 
 Inside this room a value has one form whatever the field: text, number, truth
 value, a date as text without zone, a sorted tuple of option numbers or of tokens,
-or None for "empty". The server's forms appear only here.
+or None for "empty". A table is a tuple of rows, a row a tuple of one value for each
+of its columns. The server's forms appear only here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, TypeAlias
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import FieldId
 from airflow_codebeamer.models import FieldValue, Item, Reference
+from airflow_codebeamer.skeleton.kinds import FORMS, LISTS, NUMBERS, TEXTS, Kind
 from airflow_codebeamer.skeleton.scalars import (
     date_of,
     folded,
@@ -25,6 +26,7 @@ from airflow_codebeamer.skeleton.scalars import (
     truth_of,
     wiki_of,
 )
+from airflow_codebeamer.skeleton.tables import cells_of, show_rows
 from airflow_codebeamer.skeleton.tokens import (
     Directory,
     key_of,
@@ -34,9 +36,9 @@ from airflow_codebeamer.skeleton.tokens import (
 from airflow_codebeamer.skeleton.values import DocumentValue, listed, pointers_of
 from airflow_codebeamer.skeleton.wording import described, suggestion
 
-__all__ = ["OPTION_REFERENCE", "FieldShape", "Kind", "Value", "is_same"]
+__all__ = ["OPTION_REFERENCE", "FieldShape", "Value", "is_same"]
 
-Value: TypeAlias = bool | int | float | str | tuple[int | str, ...] | None
+Value: TypeAlias = bool | int | float | str | tuple[Any, ...] | None
 
 #: What the server calls a reference to an option of a choice field.
 OPTION_REFERENCE = "ChoiceOptionReference"
@@ -45,42 +47,13 @@ OPTION_REFERENCE = "ChoiceOptionReference"
 _SINGLE = frozenset({"formality", "priority", "releaseMethod", "status"})
 
 
-class Kind(Enum):
-    """What a field holds."""
-
-    TEXT = "TextFieldValue"
-    URL = "UrlFieldValue"
-    WIKI = "WikiTextFieldValue"
-    INTEGER = "IntegerFieldValue"
-    DECIMAL = "DecimalFieldValue"
-    BOOL = "BoolFieldValue"
-    DATE = "DateFieldValue"
-    CHOICE = "ChoiceFieldValue"
-    REFERENCE = "reference"
-
-    @property
-    def wire_type(self) -> str:
-        """The type that a request must name."""
-        return "ChoiceFieldValue" if self is Kind.REFERENCE else str(self.value)
-
-
-_MANY = frozenset({Kind.CHOICE, Kind.REFERENCE})
-_TEXTS = frozenset({Kind.TEXT, Kind.URL, Kind.WIKI})
-#: How a document writes each kind of reference.
-_FORMS = {
-    "user": "{user: …}",
-    "role": "{role: …}",
-    "item": "{ref: …}, {item: …} or {tracker: …, key: …}",
-}
-_NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
-
-
 @dataclass(frozen=True)
 class FieldShape:
     """A field that can be written; `item_property` is empty for custom fields.
 
     `low` and `high` bound a number, or the length of a text; `refers` names the
-    kinds of things that a reference may point at.
+    kinds of things that a reference may point at. `columns` are those of a table
+    that are not hidden: what is hidden belongs to the server and is never sent.
     """
 
     field_id: FieldId
@@ -92,11 +65,12 @@ class FieldShape:
     low: float | None = None
     high: float | None = None
     refers: tuple[str, ...] = ()
+    columns: tuple[FieldShape, ...] = ()
 
     @property
     def empty(self) -> Value:
         """What an empty field holds."""
-        return () if self.kind in _MANY else None
+        return () if self.kind in LISTS else None
 
     @property
     def is_status(self) -> bool:
@@ -144,14 +118,21 @@ class FieldShape:
 
     def wire(self, value: Value) -> FieldValue:
         """Return the value as an update, or a create's custom field, needs it."""
-        if self.kind in _MANY:
+        if self.kind is Kind.TABLE:
+            return FieldValue(
+                field_id=self.field_id,
+                name=self.name,
+                type=self.kind.wire_type,
+                values=tuple(self._wire_row(row) for row in self._rows(value)),
+            )
+        if self.kind in LISTS:
             return FieldValue(
                 field_id=self.field_id,
                 name=self.name,
                 type=self.kind.wire_type,
                 values=tuple(ref.request() for ref in self._references(value)),
             )
-        if value is None and self.kind in _TEXTS:
+        if value is None and self.kind in TEXTS:
             value = ""
         return FieldValue(
             field_id=self.field_id,
@@ -162,7 +143,7 @@ class FieldShape:
 
     def property_json(self, value: Value) -> Any:
         """Return the value as the property of a create request."""
-        if self.kind not in _MANY:
+        if self.kind not in LISTS:
             return value
         references = [ref.request() for ref in self._references(value)]
         if self.item_property in _SINGLE:
@@ -173,6 +154,8 @@ class FieldShape:
         """Return the value as a person reads it."""
         if value is None or value in ((), ""):
             return "empty"
+        if self.kind is Kind.TABLE:
+            return show_rows(self.columns, self._rows(value))
         if isinstance(value, tuple):
             return ", ".join(self._named(one) for one in value)
         text = repr(value)
@@ -188,6 +171,7 @@ class FieldShape:
             "multiple": self.is_multiple,
             "options": [list(option) for option in self.options],
             "refers": list(self.refers),
+            "columns": [column.to_json() for column in self.columns],
         }
 
     @classmethod
@@ -201,6 +185,7 @@ class FieldShape:
             data["multiple"],
             tuple((number, name) for number, name in data["options"]),
             refers=tuple(data.get("refers", ())),
+            columns=tuple(map(cls.from_json, data.get("columns", ()))),
         )
 
     def _parse(self, value: DocumentValue, directory: Directory | None) -> Value:
@@ -221,6 +206,17 @@ class FieldShape:
                 return self._choice(value)
             case Kind.REFERENCE:
                 return self._tokens(value, directory)
+            case Kind.TABLE:
+                raise ValueError(
+                    f"{self.name!r} is a table; write its rows under `tables`"
+                )
+
+    def _rows(self, value: Value) -> tuple[tuple[Value, ...], ...]:
+        return value if isinstance(value, tuple) else ()
+
+    def _wire_row(self, row: tuple[Value, ...]) -> tuple[FieldValue, ...]:
+        cells = zip(self.columns, row, strict=True)
+        return tuple(column.wire(cell) for column, cell in cells)
 
     def _check_size(self, value: Value) -> None:
         if isinstance(value, str):
@@ -254,7 +250,7 @@ class FieldShape:
     ) -> tuple[str, ...]:
         pointers, entries = pointers_of(value), listed(value)
         if directory is None or len(pointers) != len(entries):
-            forms = ", ".join(_FORMS[kind] for kind in self.refers if kind in _FORMS)
+            forms = ", ".join(FORMS[kind] for kind in self.refers if kind in FORMS)
             wrong = next((one for one in entries if one not in pointers), value)
             raise ValueError(
                 f"{self.name!r} takes {forms or 'nothing'}, found {described(wrong)}"
@@ -296,7 +292,9 @@ class FieldShape:
 
     def ours(self, raw: Any) -> Value:
         """Return a value as the server sent it in our form."""
-        if self.kind in _MANY:
+        if self.kind is Kind.TABLE:
+            return tuple(cells_of(self.columns, row) for row in raw or ())
+        if self.kind in LISTS:
             entries = [e for e in (listed(raw) if raw else ()) if e]
             if self.kind is Kind.REFERENCE:
                 return tuple(sorted({token_of(entry) for entry in entries}))
@@ -312,11 +310,18 @@ def is_same(shape: FieldShape, one: Value, other: Value) -> bool:
     """Whether two values are the same to a reader of the field.
 
     Line ends and trailing blanks of text do not count, numbers are compared as
-    numbers.
+    numbers. In a cell "not true" and "nothing" are the same.
     """
-    if shape.kind in _TEXTS:
+    if shape.kind is Kind.TABLE and isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(
+            is_same(column, left, right)
+            or (column.kind is Kind.BOOL and not left and not right)
+            for row, beside in zip(one, other, strict=True)
+            for column, left, right in zip(shape.columns, row, beside, strict=True)
+        )
+    if shape.kind in TEXTS:
         return folded(one) == folded(other)
-    if shape.kind in _NUMBERS and None not in (one, other):
+    if shape.kind in NUMBERS and None not in (one, other):
         return same_number(one, other)
     return one == other
 

@@ -16,9 +16,10 @@ from typing import Any
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.errors import ApiError
 from airflow_codebeamer.ids import FieldId, ItemId
-from airflow_codebeamer.models import FieldValue, Version
+from airflow_codebeamer.models import Change, FieldValue, Version
 from airflow_codebeamer.skeleton.document import Document, Skeleton
 from airflow_codebeamer.skeleton.fields import FieldShape, Value, is_same
+from airflow_codebeamer.skeleton.kinds import Kind
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.tokens import settle
 
@@ -56,6 +57,8 @@ def base_of(
     shape: FieldShape, found: Found, versions: Iterable[Version], account: str
 ) -> tuple[Value] | None:
     """Return the value that the account gave a field last, None if it never did."""
+    if shape.kind is Kind.TABLE:
+        return _rows_of_ours(shape, found, versions, account)
     ours = account.casefold()
     base: tuple[Value] | None = None
     first: tuple[Value] | None = None
@@ -72,6 +75,42 @@ def base_of(
         # It was created with what the first change found, or never changed.
         return first or (found.values[shape.field_id],)
     return base
+
+
+def _rows_of_ours(
+    shape: FieldShape, found: Found, versions: Iterable[Version], account: str
+) -> tuple[Value] | None:
+    """Return a table as the account left it last, None if it never wrote it.
+
+    Goes back from what stands there now, row by row.
+    """
+    ours = account.casefold()
+    now = found.values[shape.field_id]
+    rows: list[Any] = list(now) if isinstance(now, tuple) else []
+    for version in reversed(list(versions)):
+        changes = [
+            change
+            for change in version.changes
+            if change.field is not None and change.field.id == shape.field_id
+        ]
+        who = (version.modified_by.name if version.modified_by else "").casefold()
+        if changes and who == ours:
+            return (tuple(rows),)
+        for change in sorted(changes, key=lambda change: change.row or 0):
+            _take_back(rows, change, shape)
+        rows = [row for row in rows if row is not None]
+    return (tuple(rows),) if found.created_by.casefold() == ours else None
+
+
+def _take_back(rows: list[Any], change: Change, shape: FieldShape) -> None:
+    """Give rows what stood there before a change; a row that was added is None."""
+    before = _value(shape, change.old)
+    old = list(before) if isinstance(before, tuple) else []
+    if change.row is None:
+        rows[:] = old
+        return
+    rows += [None] * (change.row + 1 - len(rows))
+    rows[change.row] = old[0] if old else None
 
 
 def _doubtful(

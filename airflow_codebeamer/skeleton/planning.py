@@ -16,7 +16,7 @@ from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.prune import prune
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.steps import Change, Create, Update
-from airflow_codebeamer.skeleton.tokens import key_of, settle
+from airflow_codebeamer.skeleton.tokens import has_key, settle
 
 __all__ = ["plan"]
 
@@ -153,7 +153,7 @@ def _late(
         for field_id, wanted in create.values.items():
             value = settle(wanted, numbers)
             shape = snapshot.wishes.shapes[field_id]
-            if isinstance(value, tuple) and any(map(key_of, value)):
+            if has_key(value):
                 changes.append(Change(field_id, shape.empty, value))
             elif shape.is_status and (change := _first_status(shape, value, snapshot)):
                 changes.append(change)
@@ -205,7 +205,8 @@ class _Merged:
         shapes = self._snapshot.wishes.shapes
         for field_id, wished in owned.items():
             shape, there = shapes[field_id], found.values[field_id]
-            wanted = settle(wished, self._numbers) if shape.refers else wished
+            is_settled = not (shape.refers or shape.columns)
+            wanted = wished if is_settled else settle(wished, self._numbers)
             if wanted == there:
                 continue
             verdict = merge(

@@ -14,9 +14,11 @@ from airflow_codebeamer.skeleton.document import (
     FieldUpdate,
     Skeleton,
 )
-from airflow_codebeamer.skeleton.fields import FieldShape, Kind, Value
+from airflow_codebeamer.skeleton.fields import FieldShape, Value
+from airflow_codebeamer.skeleton.kinds import Kind
 from airflow_codebeamer.skeleton.reading import Step, path_text
 from airflow_codebeamer.skeleton.schema import Schema
+from airflow_codebeamer.skeleton.tables import parse_rows, rows_of_steps
 from airflow_codebeamer.skeleton.tokens import Directory
 from airflow_codebeamer.skeleton.tree import Wanted
 from airflow_codebeamer.skeleton.values import DocumentValue, Html, Plain, Wiki
@@ -233,6 +235,7 @@ class _Resolver(_Fields):
                         "is written as the item's property 'type' already",
                     )
             owned[shape.field_id] = shape.parse(item.type, place)
+        owned |= self._tables(wanted)
         return Wish(
             key=prefix + item.key,
             parent=None if wanted.parent is None else prefix + wanted.parent,
@@ -243,6 +246,24 @@ class _Resolver(_Fields):
             is_protected=item.protect,
             description_format=_format_of(item),
         )
+
+    def _tables(self, wanted: Wanted) -> dict[FieldId, Value]:
+        """Return the rows of an item's tables, test steps among them."""
+        found: dict[FieldId, Value] = {}
+        for name, rows in wanted.item.tables.items():
+            place = (*wanted.place, "tables", name)
+            shape = self._keep(self._schema.get_table(name, path_text(place)))
+            found[shape.field_id] = parse_rows(shape, rows, place, self._directory)
+        if wanted.item.steps is not None:
+            place = (*wanted.place, "steps")
+            shape = self._keep(self._schema.get_steps(path_text(place)))
+            if shape.field_id in found:
+                raise DocumentError(
+                    path_text(place), f"are the table {shape.name!r}; keep one of them"
+                )
+            steps = rows_of_steps(wanted.item.steps)
+            found[shape.field_id] = parse_rows(shape, steps, place, self._directory)
+        return found
 
     def _with_defaults(self, item: DocumentItem) -> dict[str, DocumentValue]:
         defaults = {

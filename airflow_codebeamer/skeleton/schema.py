@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.models import TrackerField
-from airflow_codebeamer.skeleton.fields import OPTION_REFERENCE, FieldShape, Kind
+from airflow_codebeamer.skeleton.fields import OPTION_REFERENCE, FieldShape
+from airflow_codebeamer.skeleton.kinds import Kind
+from airflow_codebeamer.skeleton.tables import STEP_COLUMNS
 from airflow_codebeamer.skeleton.tokens import KINDS
 from airflow_codebeamer.skeleton.wording import suggestion
 
@@ -77,6 +79,38 @@ class Schema:
                     return self._shape(field, path)
         raise DocumentError(path, f"the tracker has no field for {item_property!r}")
 
+    def get_table(self, name: str, path: str) -> FieldShape:
+        """Return a table by its name.
+
+        Raises:
+            DocumentError: no field of that name that can be written, or no table.
+        """
+        shape = self._shape(self._named(name, path), path)
+        if shape.kind is not Kind.TABLE:
+            raise DocumentError(path, f"the field {name!r} is no table")
+        return shape
+
+    def get_steps(self, path: str) -> FieldShape:
+        """Return the table of test steps: the one that has their columns.
+
+        Raises:
+            DocumentError: no table has them, or several have.
+        """
+        found = [
+            field
+            for fields in self._fields.values()
+            for field in fields
+            if set(STEP_COLUMNS) <= {column.name for column in field.columns}
+        ]
+        if len(found) != 1:
+            columns = ", ".join(map(repr, STEP_COLUMNS))
+            raise DocumentError(
+                path,
+                f"the tracker has {len(found) or 'no'} tables with the columns "
+                f"{columns}; write the rows under `tables`",
+            )
+        return self._shape(found[0], path)
+
     def _named(self, name: str, path: str) -> TrackerField:
         found = self._fields.get(name, [])
         if not found:
@@ -117,6 +151,7 @@ class Schema:
             _bound(extra.get("min")),
             _bound(extra.get("max")),
             _refers(field),
+            tuple(self._shape(one, path) for one in field.columns if not one.hidden),
         )
 
 

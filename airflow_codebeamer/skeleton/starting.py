@@ -10,7 +10,8 @@ from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.models import TrackerField
 from airflow_codebeamer.skeleton.document import load_document
-from airflow_codebeamer.skeleton.fields import FieldShape, Kind
+from airflow_codebeamer.skeleton.fields import FieldShape
+from airflow_codebeamer.skeleton.kinds import Kind
 from airflow_codebeamer.skeleton.look import read_snapshot
 from airflow_codebeamer.skeleton.schema import Schema
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot

@@ -17,6 +17,7 @@ from airflow_codebeamer.skeleton.values import Pointer
 __all__ = [
     "KINDS",
     "Directory",
+    "has_key",
     "item_token",
     "key_of",
     "key_token",
@@ -75,10 +76,21 @@ def key_of(token: object) -> str | None:
     return None
 
 
+def has_key(value: Any) -> bool:
+    """Whether a value, or a cell of a table, points at an item without a number."""
+    if not isinstance(value, tuple):
+        return False
+    if _is_table(value):
+        return any(has_key(cell) for row in value for cell in row)
+    return any(key_of(token) is not None for token in value)
+
+
 def settle(value: Any, numbers: Mapping[str, ItemId]) -> Any:
     """Return a value in which keys are replaced by the numbers that are known."""
     if not isinstance(value, tuple):
         return value
+    if _is_table(value):
+        return tuple(tuple(settle(cell, numbers) for cell in row) for row in value)
     return (
         tuple(sorted(_settled(token, numbers) for token in value))
         if any(key_of(token) in numbers for token in value)
@@ -90,6 +102,11 @@ def reference_of(token: str) -> Reference:
     """Return the reference as a request needs it."""
     kind, _, number = token.partition(":")
     return Reference(id=int(number), type=_TYPES.get(kind, kind))
+
+
+def _is_table(value: tuple[Any, ...]) -> bool:
+    """Whether a value is rows of cells: tokens and options are no tuples."""
+    return bool(value) and isinstance(value[0], tuple)
 
 
 def _settled(token: Any, numbers: Mapping[str, ItemId]) -> Any:

@@ -7,7 +7,8 @@ import pytest
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import FieldId
 from airflow_codebeamer.models import Item
-from airflow_codebeamer.skeleton.fields import FieldShape, Kind, is_same
+from airflow_codebeamer.skeleton.fields import FieldShape, is_same
+from airflow_codebeamer.skeleton.kinds import Kind
 from airflow_codebeamer.skeleton.values import Html, Plain, Wiki
 
 OPTIONS = ((0, "Unset"), (1, "A"), (2, "B"), (3, "C"))

@@ -32,6 +32,10 @@ from airflow_codebeamer.skeleton.snapshot import freeze
 
 TRACKER = TrackerId(DEMO_TRACKER_ID)
 KEYS = [f"k{n}" for n in range(9)]
+ROWS = st.fixed_dictionaries(
+    {"Text": st.sampled_from(["a", "b ", "c\nd"])},
+    optional={"Done": st.sampled_from([None, False, True])},
+)
 STATUSES = ["New", "In Review", "Approved", "Closed"]
 
 
@@ -44,7 +48,7 @@ class Bench:
         self.journal = Journal(database)
         self.runs = Runs(database)
         self.count = 0
-        self.world = server.world()
+        self.world = _with_table(server.world())
         self.application = Application(
             client,
             self.journal,
@@ -86,6 +90,27 @@ class Bench:
                 for item in items
             ]
         )
+
+
+def _with_table(world: dict[str, Any]) -> dict[str, Any]:
+    """Give the tracker a table with a column that only the server writes."""
+
+    def column(number: int, name: str, kind: str, **more: Any) -> dict[str, Any]:
+        shown = {
+            "hidden": False,
+            "mandatoryInStatuses": [],
+            "valueModel": f"{kind}Value",
+        }
+        return {"id": number, "name": name, "type": kind, **shown, **more}
+
+    columns = [
+        column(1000001, "Text", "WikiTextField"),
+        column(1000002, "Done", "BoolField"),
+        column(1000003, "Id", "TextField", hidden=True),
+    ]
+    tracker = next(one for one in world["trackers"] if one["id"] == DEMO_TRACKER_ID)
+    tracker["schema"].append(column(1000000, "Rows", "TableField", columns=columns))
+    return world
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +159,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             "name": f"{key} {draw(st.sampled_from('abc'))}",
             "fields": fields,
         }
+        if draw(st.booleans()):
+            item["tables"] = {"Rows": draw(st.lists(ROWS, max_size=3))}
         parent = draw(st.sampled_from([None, *keys[:index]]))
         items.append(item | ({"parent": parent} if parent else {}))
     order = draw(st.sampled_from(["strict", "append", "ignore"]))
