@@ -206,6 +206,15 @@ _CONFIG = {
             "How long before its lease ends a holder stops writing.", "15"
         ),
         "poll_seconds": _seconds("How often a waiting task looks.", "5"),
+        "ageing_seconds": _seconds(
+            "After how long of waiting a ticket counts as one priority more.", "300"
+        ),
+        "offer_ttl_seconds": _seconds(
+            "How long a tracker is kept for the waiter whose turn it is.", "120"
+        ),
+        "waiter_ttl_seconds": _seconds(
+            "How long a waiter that is not heard of keeps others behind it.", "30"
+        ),
         "settle_seconds": _seconds(
             "How long to wait between taking rights away and relying on it.", "0"
         ),

@@ -183,6 +183,12 @@ class LockSettings(_Frozen):
     margin: timedelta = timedelta(seconds=15)
     #: How often a waiter looks.
     poll: timedelta = timedelta(seconds=5)
+    #: After how long of waiting a ticket counts as one priority more.
+    ageing: timedelta = timedelta(minutes=5)
+    #: How long a tracker is kept for the waiter whose turn it is.
+    offer_ttl: timedelta = timedelta(seconds=120)
+    #: How long a waiter that is not heard of still keeps others behind it waiting.
+    waiter_ttl: timedelta = timedelta(seconds=30)
     #: How long to wait between reducing rights and relying on it.
     settle: timedelta = timedelta(0)
     #: How long the check of who else is in the exclusive role is believed.
@@ -210,6 +216,10 @@ class LockSettings(_Frozen):
             )
         if self.bridge < self.ttl:
             raise ConfigurationError("lease", f"make it at least {self.ttl}")
+        if min(self.ageing, self.offer_ttl, self.waiter_ttl) <= timedelta(0):
+            raise ConfigurationError(
+                "timing", "ageing, offer_ttl and waiter_ttl must be longer than nothing"
+            )
         return self
 
 

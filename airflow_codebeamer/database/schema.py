@@ -35,6 +35,8 @@ __all__ = [
     "lock_table",
     "membership_table",
     "metadata",
+    "queue_table",
+    "queue_tracker_table",
     "role_journal_table",
     "run_table",
     "schema_table",
@@ -191,4 +193,48 @@ membership_table = Table(
     Column("account", Text, primary_key=True),
     Column("checked_at", Double, nullable=False),
     Column("others", JsonText, nullable=False),
+)
+
+#: Who waits for which trackers. A ticket goes when its owner is granted them.
+queue_table = Table(
+    "codebeamer_queue",
+    metadata,
+    Column("ticket", _Number, primary_key=True),
+    Column("server", Text, nullable=False),
+    Column("owner_key", Text, nullable=False),
+    # Of the trackers: an owner has one ticket for the same ones.
+    Column("digest", Text, nullable=False),
+    Column("trackers", JsonText, nullable=False),
+    Column("owner", JsonText),
+    _text("reason"),
+    _count("priority"),
+    # The smallest goes first: when it came, less what its priority is worth.
+    Column("place", Double, nullable=False),
+    Column("enqueued_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    # Who was not seen until then blocks nobody, and keeps the place.
+    Column("live_until", Double, nullable=False),
+    Column("offer_until", Double),
+    _count("missed"),
+    UniqueConstraint("server", "owner_key", "digest", name="codebeamer_queue_owner"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "codebeamer_queue_place",
+    queue_table.c.server,
+    queue_table.c.place,
+    queue_table.c.ticket,
+)
+
+#: Each tracker that a ticket is for.
+queue_tracker_table = Table(
+    "codebeamer_queue_tracker",
+    metadata,
+    Column("ticket", BigInteger, primary_key=True, autoincrement=False),
+    Column("tracker_id", BigInteger, primary_key=True, autoincrement=False),
+)
+Index(
+    "codebeamer_queue_tracker_tracker",
+    queue_tracker_table.c.tracker_id,
+    queue_tracker_table.c.ticket,
 )

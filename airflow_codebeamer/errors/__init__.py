@@ -12,6 +12,7 @@
     ├── LockError
     │   ├── LockRefusedError        preflight: locking would not be safe
     │   ├── LockHeldError           somebody else holds the tracker
+    │   ├── TicketRemovedError      our ticket is not in the queue any more
     │   ├── LockLostError           we held it once, not any more
     │   ├── IllegalStepError        a state does not allow this step
     │   ├── PermissionDriftError    permissions are not what the journal left
@@ -66,6 +67,7 @@ from airflow_codebeamer.errors.locks import (
     LockRefusedError,
     PermissionDriftError,
     RestorePendingError,
+    TicketRemovedError,
 )
 from airflow_codebeamer.errors.root import (
     CodebeamerError,
@@ -132,6 +134,7 @@ __all__ = [
     "SchemaOutdatedError",
     "ServerError",
     "SkeletonError",
+    "TicketRemovedError",
     "TransportError",
     "UnauthorizedError",
     "VerificationError",

@@ -16,6 +16,7 @@ __all__ = [
     "LockRefusedError",
     "PermissionDriftError",
     "RestorePendingError",
+    "TicketRemovedError",
 ]
 
 
@@ -36,7 +37,10 @@ class LockRefusedError(LockError):
 
 
 class LockHeldError(LockError):
-    """Another owner holds the tracker, for `reason`, from `since` to `deadline`."""
+    """Another owner holds the tracker, for `reason`, from `since` to `deadline`.
+
+    With `is_kept` it is free, and kept for `owner`, who waits since `since`.
+    """
 
     retry = Retry.YES
 
@@ -48,19 +52,42 @@ class LockHeldError(LockError):
         since: datetime | None,
         deadline: datetime | None,
         reason: str,
+        is_kept: bool = False,
     ) -> None:
         began = f" since {since.isoformat(timespec='seconds')}" if since else ""
         ends = f" until {deadline.isoformat(timespec='seconds')}" if deadline else ""
         why = f" for: {reason}" if reason else ""
-        super().__init__(
+        sentence = (
             f"Tracker {tracker_id} is locked by {owner}{began}{ends}{why}; "
             "wait for it, or break the lock if nobody works under it."
         )
+        if is_kept:
+            sentence = (
+                f"Tracker {tracker_id} is free, and kept for {owner}, who waits{began}"
+                f"{why}; wait for it, too."
+            )
+        super().__init__(sentence)
         self.tracker_id = tracker_id
         self.owner = owner
         self.since = since
         self.deadline = deadline
         self.reason = reason
+        self.is_kept = is_kept
+
+
+class TicketRemovedError(LockError):
+    """Somebody took our ticket out of the queue, or nobody saw us for a day."""
+
+    retry = Retry.YES
+
+    def __init__(self, trackers: Sequence[int], *, owner: str) -> None:
+        names = ", ".join(map(str, trackers))
+        super().__init__(
+            f"{owner} waits for tracker {names} no more: its ticket was removed from "
+            "the queue; run it again to queue up at the end."
+        )
+        self.trackers = tuple(trackers)
+        self.owner = owner
 
 
 class LockLostError(LockError):

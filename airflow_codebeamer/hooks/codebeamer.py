@@ -34,7 +34,18 @@ __all__ = ["LOCK_STORE_CONN_ID", "CodebeamerHook"]
 LOCK_STORE_CONN_ID = "codebeamer_lock_store"
 
 _SECTION = "codebeamer"
-_TIMES = ("ttl", "beat", "lock_delay", "margin", "poll", "settle", "bridge")
+_TIMES = (
+    "ttl",
+    "beat",
+    "lock_delay",
+    "margin",
+    "poll",
+    "ageing",
+    "offer_ttl",
+    "waiter_ttl",
+    "settle",
+    "bridge",
+)
 
 
 class CodebeamerHook(BaseHook):

@@ -15,6 +15,7 @@ from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.status import LockStatus
 from airflow_codebeamer.locking.store import LockStore
+from airflow_codebeamer.locking.ticket import Ticket
 
 __all__ = [
     "Breaking",
@@ -33,6 +34,7 @@ __all__ = [
     "Recovered",
     "Recovery",
     "ReleaseReport",
+    "Ticket",
     "Undo",
     "Undone",
     "freeze",

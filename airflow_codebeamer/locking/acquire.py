@@ -10,7 +10,6 @@ from datetime import timedelta
 from airflow_codebeamer.errors import (
     CodebeamerError,
     DatabaseError,
-    LockHeldError,
     LockLostError,
     LockRefusedError,
 )
@@ -22,8 +21,9 @@ from airflow_codebeamer.locking.reducing import Reducing
 from airflow_codebeamer.locking.release import dirt_of, release
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import Watch, take_over
+from airflow_codebeamer.locking.waiting import Waiting, head_start, held
 
-__all__ = ["Acquisition", "Wish", "grant"]
+__all__ = ["Acquisition", "Wish", "grant", "waiting_of"]
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,34 @@ class Wish:
     lease: timedelta
     wait_for: timedelta
     exclusive_role: str
+    priority: int = 0
 
 
 def grant(parts: Parts, wish: Wish, lease: timedelta) -> Lock | None:
-    """Write the record of a free tracker; None if it is not free."""
+    """Write the record of a free tracker; None if it is not free, or kept."""
     sent = parts.deadlines.now()
     granted = parts.store.grant(
-        parts.server, wish.tracker_id, wish.owner, reason=wish.reason, lease=lease
+        parts.server,
+        wish.tracker_id,
+        wish.owner,
+        reason=wish.reason,
+        lease=lease,
+        head_start=head_start(parts, wish.priority),
     )
     if granted is not None:
         parts.deadlines.note(granted, sent, lease)
     return granted
+
+
+def waiting_of(parts: Parts, wish: Wish) -> Waiting:
+    """Return the way of a wish through the queue."""
+    return Waiting(
+        parts,
+        wish.tracker_id,
+        wish.owner,
+        priority=wish.priority,
+        reason=wish.reason,
+    )
 
 
 class Acquisition:
@@ -56,14 +73,23 @@ class Acquisition:
         self._parts = parts
         self._watch = watch
         self._wish = wish
+        self._waiting = waiting_of(parts, wish)
 
     def run(self) -> Lock:
         """Return the lock, held; see `LockEngine.acquire`."""
+        try:
+            return self._run()
+        except BaseException:
+            self._waiting.rest()
+            raise
+
+    def _run(self) -> Lock:
         end = self._parts.clock.monotonic() + self._wish.wait_for.total_seconds()
         while True:
+            may_try = self._waiting.may_try()
             seen = self._find()
             if seen is None or seen.state is LockState.FREE:
-                lock = self._take_free()
+                lock = self._take_free() if may_try else None
             elif seen.owner.key == self._wish.owner.key and seen.breaking is None:
                 lock = self._take_own(seen)
             else:
@@ -166,17 +192,14 @@ class Acquisition:
             LockHeldError: it is too late to wait.
         """
         found = self._find()
-        if found is None or found.state is LockState.FREE:
+        is_free = found is None or found.state is LockState.FREE
+        if is_free and self._waiting.is_turn():
             return
         left = end - self._parts.clock.monotonic()
         if left <= 0:
-            raise LockHeldError(
-                found.tracker_id,
-                owner=found.owner.key,
-                since=found.acquired_at,
-                deadline=found.lease_until,
-                reason=found.reason,
-            )
+            wish = self._wish
+            raise held(self._parts, wish.tracker_id, found, wish.owner.key)
+        self._waiting.join()
         poll = self._parts.settings.poll.total_seconds()
         # Jitter keeps several waiters from coming at once; nothing secret about it.
         pause = poll * random.uniform(0.8, 1.2)  # noqa: S311

@@ -11,7 +11,7 @@ from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import ConfigurationError, LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.journal import Journal
-from airflow_codebeamer.locking.acquire import Acquisition, Wish, grant
+from airflow_codebeamer.locking.acquire import Acquisition, Wish, grant, waiting_of
 from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
 from airflow_codebeamer.locking.ledger import Ledger
 from airflow_codebeamer.locking.lock import Lock, Owner
@@ -22,6 +22,7 @@ from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.takeover import Watch
+from airflow_codebeamer.locking.ticket import Ticket
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["LockEngine"]
@@ -89,20 +90,26 @@ class LockEngine:
         owner: Owner,
         reason: str,
         lease: timedelta | None = None,
+        priority: int = 0,
     ) -> Lock:
         """Write the record only, so that a release is owed from now on.
 
         Sends nothing to the server. If somebody else has the tracker, or his
-        restore is owed, that record is returned and `is_mine` is False.
+        restore is owed, or it is kept for one who waits, that record is returned
+        and `is_mine` is False.
         """
-        wish = self._wish(tracker_id, owner, reason, lease)
+        wish = self._wish(tracker_id, owner, reason, lease, priority)
         while True:
             granted = grant(self.parts, wish, wish.lease)
             if granted is not None:
                 return replace(granted, is_mine=True)
             seen = self.parts.store.find(self.parts.server, tracker_id)
-            if seen is not None and seen.state is not LockState.FREE:
+            if seen is None:
+                continue
+            if seen.state is not LockState.FREE:
                 return replace(seen, is_mine=seen.owner.key == owner.key)
+            if not waiting_of(self.parts, wish).is_turn():
+                return replace(seen, is_mine=False)
 
     def acquire(
         self,
@@ -113,6 +120,7 @@ class LockEngine:
         lease: timedelta | None = None,
         wait_for: timedelta | None = None,
         exclusive_role: str | None = None,
+        priority: int = 0,
     ) -> Lock:
         """Take the lock, or say who has it; again as the same owner is the same.
 
@@ -120,14 +128,21 @@ class LockEngine:
         one that an earlier try began is finished; one whose lease ran out is
         restored first and taken afresh, as is anybody's that died.
 
+        Who waits, waits in the queue: first come first served among those of the
+        same `priority`; a lower one counts one more for each `ageing` of waiting.
+        A wait that ends without the lock leaves the ticket: the same owner finds
+        its place again, and meanwhile it blocks nobody.
+
         Raises:
-            LockHeldError: somebody else has it, and `wait_for` is over.
+            LockHeldError: somebody else has it, or it is kept for one who waits
+                longer, and `wait_for` is over.
+            TicketRemovedError: somebody took our ticket out of the queue.
             LockRefusedError: locking would not be safe; nothing is changed.
             RestorePendingError: an older lock could not be put back.
             ConfigurationError: the lease is shorter than the `ttl`.
             LockLostError: it was taken from us while we took it.
         """
-        wish = self._wish(tracker_id, owner, reason, lease)
+        wish = self._wish(tracker_id, owner, reason, lease, priority)
         wish = replace(
             wish,
             wait_for=wait_for or timedelta(),
@@ -217,8 +232,28 @@ class LockEngine:
     def _role(self, exclusive_role: str | None) -> str:
         return exclusive_role or self.parts.exclusive_role
 
+    def enqueue(
+        self,
+        tracker_id: TrackerId,
+        *,
+        owner: Owner,
+        reason: str = "",
+        priority: int = 0,
+    ) -> Ticket:
+        """Return the owner's ticket, a new one if he has none; for who waits elsewhere.
+
+        It is alive for `waiter_ttl`; `Queue.attend` keeps it so.
+        """
+        wish = self._wish(tracker_id, owner, reason, None, priority)
+        return waiting_of(self.parts, wish).join()
+
     def _wish(
-        self, tracker_id: TrackerId, owner: Owner, reason: str, lease: timedelta | None
+        self,
+        tracker_id: TrackerId,
+        owner: Owner,
+        reason: str,
+        lease: timedelta | None,
+        priority: int,
     ) -> Wish:
         span = lease or self.parts.settings.bridge
         if span < self.parts.settings.ttl:
@@ -232,6 +267,7 @@ class LockEngine:
             lease=span,
             wait_for=timedelta(),
             exclusive_role=self.parts.exclusive_role,
+            priority=priority,
         )
 
 

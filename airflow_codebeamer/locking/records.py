@@ -10,6 +10,7 @@ from airflow_codebeamer.database import Database, lock_table
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.history import History
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.queue import Queue
 from airflow_codebeamer.locking.rows import lock_from_row
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.transitions import (
@@ -33,6 +34,7 @@ class LockRecords:
         self._database = database
         self.history = History(database)
         self._moves = Transitions(database, self.history)
+        self.queue = Queue(database, self._moves)
 
     @property
     def database(self) -> Database:

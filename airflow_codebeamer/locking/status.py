@@ -11,6 +11,7 @@ from airflow_codebeamer.locking.certificate import Certificate
 from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.records import LockRecords
+from airflow_codebeamer.locking.ticket import Ticket
 from airflow_codebeamer.locking.witness import BEGAN, CERTIFIED, ENDED
 
 __all__ = ["LockStatus"]
@@ -31,6 +32,12 @@ class LockStatus:
         return [
             lock for lock in self._records.list_locks(server) if lock.state.is_owned
         ]
+
+    def list_tickets(
+        self, server: str | None = None, tracker_id: TrackerId | None = None
+    ) -> list[Ticket]:
+        """Return who waits for what, in the order of their places."""
+        return self._records.queue.list_tickets(server, tracker_id)
 
     def history(self, server: str, tracker_id: TrackerId) -> list[Event]:
         """Return what happened to a tracker's locks, the oldest first.

@@ -67,8 +67,13 @@ class LockStore(LockLeases, LockMarks):
         *,
         reason: str,
         lease: timedelta,
+        head_start: timedelta = timedelta(),
     ) -> Lock | None:
-        """Give a free tracker to an owner; starts a lineage and raises the epoch."""
+        """Give a free tracker to an owner; starts a lineage and raises the epoch.
+
+        Not while somebody who waits goes before him; an owner without a ticket
+        counts as come now, less the `head_start` that his priority is worth.
+        """
         with self._database.begin() as connection:
             insert_missing(
                 connection,
@@ -82,10 +87,14 @@ class LockStore(LockLeases, LockMarks):
             seen = find_row(connection, server, tracker_id)
             if seen is None or seen.state is not LockState.FREE:
                 return None
-            return self._moves.step(
+            turn = self.queue.turn(
+                server, [tracker_id], owner.key, head_start=head_start
+            )
+            granted = self._moves.step(
                 connection,
                 seen,
                 "grant",
+                turn,
                 detail={"reason": reason},
                 who=owner.key,
                 **_named(owner),
@@ -97,6 +106,9 @@ class LockStore(LockLeases, LockMarks):
                 dirty_put_until=None,
                 exclusive_role="",
             )
+            if granted is not None:
+                self.queue.serve(connection, server, [tracker_id], owner.key)
+            return granted
 
     def give_back(self, lock: Lock, *, detail: Detail = None) -> Lock | None:
         """Free a granted lock under which nothing was touched."""
