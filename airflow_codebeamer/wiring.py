@@ -107,12 +107,14 @@ class Codebeamer(StoreView):
         *,
         clock: Clock | None = None,
         say: Say | None = None,
+        escrow: Say | None = None,
         progress: ShowProgress | None = None,
     ) -> None:
         super().__init__(settings.store, clock=clock)
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._say = say or _nothing
+        self._escrow = escrow or self._say
         self._progress = progress
 
     @property
@@ -186,6 +188,7 @@ class Codebeamer(StoreView):
             exclusive_role=self.settings.server.exclusive_role,
             undo=self._undo,
             say=self._say,
+            escrow=self._escrow,
         )
 
     def _undo(self, lock: Lock, guard: Callable[[], None]) -> UndoReport:
@@ -198,14 +201,16 @@ def connect(
     *,
     clock: Clock | None = None,
     say: Say | None = None,
+    escrow: Say | None = None,
     progress: ShowProgress | None = None,
 ) -> Codebeamer:
     """Return the engines for these settings; nothing is dialled yet.
 
-    `say` gets a line at each step that people should know of, `progress` what
-    a run has written so far. A `clock` replaces all time, the store's too.
+    `say` gets a line at each step that people should know of, `escrow` the originals
+    of each lock (without it `say` gets them), `progress` what a run has written so
+    far. A `clock` replaces all time, the store's too.
     """
-    return Codebeamer(settings, clock=clock, say=say, progress=progress)
+    return Codebeamer(settings, clock=clock, say=say, escrow=escrow, progress=progress)
 
 
 def open_store(settings: StoreSettings, *, clock: Clock | None = None) -> StoreView:

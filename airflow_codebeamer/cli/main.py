@@ -23,6 +23,7 @@ from airflow_codebeamer.cli import (
     emulator,
     generate,
     recover,
+    restore,
     store,
 )
 from airflow_codebeamer.cli.output import as_json
@@ -51,7 +52,7 @@ app = typer.Typer(
 app.add_typer(decisions.app, name="lock")
 app.add_typer(store.app, name="store")
 app.add_typer(emulator.app, name="emulator")
-for _room in (recover, generate, document, doctor, demo):
+for _room in (recover, restore, generate, document, doctor, demo):
     _room.register(app)
 
 

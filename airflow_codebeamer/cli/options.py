@@ -108,6 +108,14 @@ _SHARED: dict[str, Any] = {
             rich_help_panel=_SERVER,
         ),
     ],
+    "escrow": Annotated[
+        str,
+        typer.Option(
+            envvar="CODEBEAMER_ESCROW",
+            help="A file that gets the originals of each lock; - for stderr.",
+            rich_help_panel=_SERVER,
+        ),
+    ],
     "json": Annotated[
         bool,
         typer.Option(

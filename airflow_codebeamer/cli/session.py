@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
+from airflow_codebeamer.cli.escrow import escrow_writer
 from airflow_codebeamer.cli.output import Output
 from airflow_codebeamer.cli.spans import lock_settings
 from airflow_codebeamer.errors import ConfigurationError
@@ -44,6 +45,7 @@ class Where:
     requests_per_minute: float = 120.0
     timing: str = ""
     certificate: str = "off"
+    escrow: str = ""
     json: bool = False
     debug: bool = False
 
@@ -83,7 +85,12 @@ class Session:
         settings = Settings(
             server=self._server_settings(), store=self.store_settings(), lock=lock
         )
-        return connect(settings, say=self.out.say, progress=progress)
+        return connect(
+            settings,
+            say=self.out.say,
+            escrow=escrow_writer(self.where.escrow),
+            progress=progress,
+        )
 
     def open_store(self) -> StoreView:
         """Return the store alone, for commands that need no server."""

@@ -17,7 +17,8 @@
     │   ├── IllegalStepError        a state does not allow this step
     │   ├── PermissionDriftError    permissions are not what the journal left
     │   ├── RestorePendingError     permissions are not all back yet
-    │   └── ForeignChangesError     others wrote while we held the tracker
+    │   ├── ForeignChangesError     others wrote while we held the tracker
+    │   └── EscrowError             a copy of the originals cannot be used
     ├── SkeletonError
     │   ├── DocumentError           the document cannot be read or applied
     │   ├── PlanConflictError       somebody else edited what the document owns
@@ -59,6 +60,7 @@ from airflow_codebeamer.errors.generators import (
     GeneratorStoppedError,
 )
 from airflow_codebeamer.errors.locks import (
+    EscrowError,
     ForeignChangesError,
     IllegalStepError,
     LockError,
@@ -106,6 +108,7 @@ __all__ = [
     "DatabaseUnsafeError",
     "DemoError",
     "DocumentError",
+    "EscrowError",
     "ForbiddenError",
     "ForeignChangesError",
     "GeneratorError",

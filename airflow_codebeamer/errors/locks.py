@@ -8,6 +8,7 @@ from datetime import datetime
 from airflow_codebeamer.errors.root import CodebeamerError, Retry
 
 __all__ = [
+    "EscrowError",
     "ForeignChangesError",
     "IllegalStepError",
     "LockError",
@@ -190,3 +191,13 @@ class ForeignChangesError(LockError):
         self.changes = tuple(changes)
         self.gaps = tuple(gaps)
         self.count = count
+
+
+class EscrowError(LockError):
+    """An escrow cannot be used: `where` it is, the `problem`, and what to do."""
+
+    def __init__(self, where: str, problem: str, advice: str) -> None:
+        super().__init__(f"The escrow in {where} cannot be used: {problem}; {advice}.")
+        self.where = where
+        self.problem = problem
+        self.advice = advice

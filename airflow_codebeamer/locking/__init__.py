@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_codebeamer.locking.certificate import Certificate, ForeignChange
 from airflow_codebeamer.locking.engine import LockEngine
+from airflow_codebeamer.locking.escrow import Escrow, choose_escrow, find_escrows
 from airflow_codebeamer.locking.heartbeat import Heartbeat
 from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.lock import Breaking, Lock, Owner
@@ -12,6 +13,7 @@ from airflow_codebeamer.locking.permissions import Permissions, freeze, merge
 from airflow_codebeamer.locking.preflight import Preflight
 from airflow_codebeamer.locking.recovery import Recovered, Recovery
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.salvage import Salvage, SalvagePlan
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.status import LockStatus
 from airflow_codebeamer.locking.store import LockStore
@@ -20,6 +22,7 @@ from airflow_codebeamer.locking.ticket import Ticket
 __all__ = [
     "Breaking",
     "Certificate",
+    "Escrow",
     "Event",
     "ForeignChange",
     "Heartbeat",
@@ -34,9 +37,13 @@ __all__ = [
     "Recovered",
     "Recovery",
     "ReleaseReport",
+    "Salvage",
+    "SalvagePlan",
     "Ticket",
     "Undo",
     "Undone",
+    "choose_escrow",
+    "find_escrows",
     "freeze",
     "merge",
 ]

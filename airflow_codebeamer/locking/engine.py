@@ -37,7 +37,8 @@ class LockEngine:
     `Recovery` restores. Everything is idempotent per owner.
 
     `undo` is called before permissions are restored, with the lock and a guard,
-    and rolls back what runs under the lock left half-done.
+    and rolls back what runs under the lock left half-done. `escrow` gets the originals
+    of each lock as one line, to keep outside the store; without it `say` gets them.
 
     Not promised: that system administrators, or whoever may set permissions,
     do not write meanwhile. What they change in permissions is kept and told.
@@ -59,6 +60,7 @@ class LockEngine:
         exclusive_role: str,
         undo: Undo | None = None,
         say: Callable[[str], None] | None = None,
+        escrow: Callable[[str], None] | None = None,
     ) -> None:
         self.parts = Parts(
             store=store,
@@ -69,6 +71,7 @@ class LockEngine:
             exclusive_role=exclusive_role,
             undo=undo,
             say=say or _nothing,
+            escrow=escrow or say or _nothing,
             deadlines=Deadlines(clock, settings.margin),
         )
         self.watch = Watch(clock, settings)

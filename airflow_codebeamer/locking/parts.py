@@ -101,6 +101,8 @@ class Parts:
     exclusive_role: str
     undo: Undo | None
     say: Callable[[str], None]
+    #: Gets each escrow, as one line.
+    escrow: Callable[[str], None]
     deadlines: Deadlines = field(repr=False)
 
     @property

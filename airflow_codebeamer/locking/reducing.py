@@ -23,6 +23,8 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import RoleId
 from airflow_codebeamer.journal import Entry
+from airflow_codebeamer.locking.entrusting import entrust
+from airflow_codebeamer.locking.escrow import Escrow
 from airflow_codebeamer.locking.floors import Floors
 from airflow_codebeamer.locking.heartbeat import Pulse
 from airflow_codebeamer.locking.late import list_late, taken_late
@@ -60,6 +62,7 @@ class Reducing:
         self._floors = Floors(parts, lock, tries=_TRIES)
         self._pulse = Pulse(parts, states=_UNDER_WAY)
         self._late: list[Entry] = []
+        self._escrow: Escrow | None = None
 
     def run(self, account: Preflight | None, lease: timedelta) -> Lock:
         """Reduce every role but the exclusive one, verify, and hold."""
@@ -78,11 +81,14 @@ class Reducing:
             self._judge(account, now)
             self._snapshot(account, now)
         entries = self._parts.ledger.list_roles(self.lock.lineage)
+        if self._escrow is None:
+            self._escrow = entrust(self._parts, self.lock, entries.values())
         self._late = list_late(self._parts, self.lock.tracker_id, self.lock.lineage)
         writer = RoleWriter(self._parts, self.lock, entries, now)
         self._reduce_all(writer)
         self._settle(writer)
         self._floors.judge(writer)
+        entrust(self._parts, self.lock, writer.entries.values(), self._escrow)
         begin_witness(self._parts, self.lock)
         return self._hold(writer, lease)
 
@@ -115,6 +121,7 @@ class Reducing:
             )
             for role_id in sorted(now.roles)
         ]
+        self._escrow = entrust(self._parts, self.lock, entries)
         sent = self._parts.deadlines.now()
         self.lock = self._parts.ledger.open_lineage(
             self.lock,

@@ -87,6 +87,7 @@ class Bench:
     clock: Clock
     clients: list[Client] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    escrow: list[str] = field(default_factory=list)
 
     @property
     def tracker(self) -> TrackerId:
@@ -126,7 +127,7 @@ class Bench:
             clock=self.clock,
             exclusive_role=EXCLUSIVE,
             say=self.said.append,
-            **more,
+            **{"escrow": self.escrow.append, **more},
         )
 
     def recovery(self, **more: Any) -> Recovery:
