@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_codebeamer.client.attachments import Attachments
 from airflow_codebeamer.client.client import Client
 from airflow_codebeamer.client.items import Items
 from airflow_codebeamer.client.paging import LONGEST_PAGE
@@ -12,6 +13,7 @@ from airflow_codebeamer.client.users import Users
 
 __all__ = [
     "LONGEST_PAGE",
+    "Attachments",
     "Before",
     "Client",
     "Items",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from airflow_codebeamer.client.attachments import Attachments
 from airflow_codebeamer.client.items import Items
 from airflow_codebeamer.client.projects import Projects
 from airflow_codebeamer.client.trackers import Trackers
@@ -16,7 +17,9 @@ __all__ = ["Client"]
 
 
 class Client:
-    """A server as one account sees it: `projects`, `trackers`, `items`, `users`.
+    """A server as one account sees it, its operations by subject.
+
+    These are `projects`, `trackers`, `items`, `users` and `attachments`.
 
     One client serves any number of threads. It keeps connections open and all
     its threads to one pace; use it in a `with` block, or close it.
@@ -41,6 +44,7 @@ class Client:
         self.trackers = Trackers(self._transport)
         self.items = Items(self._transport)
         self.users = Users(self._transport)
+        self.attachments = Attachments(self._transport)
 
     @property
     def requests_made(self) -> int:

@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from airflow_codebeamer import __version__
 from airflow_codebeamer.client.answers import RawAnswer, error_of, json_of
+from airflow_codebeamer.client.form import Form
 from airflow_codebeamer.client.pace import Pace, limits
 from airflow_codebeamer.client.retry import Action, decide
 from airflow_codebeamer.client.trouble import error_without_answer
@@ -91,7 +92,16 @@ class Transport:
             ContractError: an answer that is no JSON.
             ConfigurationError: the address or a setting is wrong.
         """
-        return self._send(method, path, query, body, _nothing, is_write=False)
+        answer = self._send(method, path, query, body, _nothing, is_write=False)
+        return json_of(answer, is_write=False)
+
+    def download(self, path: str) -> bytes:
+        """Ask for a file; return the answer's body as it came.
+
+        Raises:
+            TransportError, ApiError, ConfigurationError: as for `read`.
+        """
+        return self._send("GET", path, None, None, _nothing, is_write=False).body
 
     def write(
         self,
@@ -104,6 +114,8 @@ class Transport:
     ) -> Any:
         """Change something; return the answer's JSON, None if it is empty.
 
+        A body is sent as JSON, a `Form` as the form that it is.
+
         Repeated only when it certainly had no effect. A request may wait long for
         its turn and for a server that wants fewer, so `before` is asked after each
         such wait, with nothing but the sending still to come. What it raises
@@ -114,7 +126,9 @@ class Transport:
             OutcomeUnknownError, ServerError: it may have happened; look first.
             ApiError, ContractError, ConfigurationError: as for `read`.
         """
-        return self._send(method, path, query, body, before or _nothing, is_write=True)
+        asked = before or _nothing
+        answer = self._send(method, path, query, body, asked, is_write=True)
+        return json_of(answer, is_write=True)
 
     def forward(
         self,
@@ -153,7 +167,7 @@ class Transport:
         before: Before,
         *,
         is_write: bool,
-    ) -> Any:
+    ) -> RawAnswer:
         attempt = 0
         while True:
             attempt += 1
@@ -163,7 +177,7 @@ class Transport:
             error = error_of(answer) if isinstance(answer, RawAnswer) else answer
             if error is None and isinstance(answer, RawAnswer):
                 self._has_succeeded = True
-                return json_of(answer, is_write=is_write)
+                return answer
             if isinstance(error, NotFoundError):
                 error = self._missing_or_wrong_address(error)
             if error is not None:
@@ -203,9 +217,13 @@ class Transport:
     def _once(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Any
     ) -> RawAnswer | CodebeamerError:
-        sent = None if body is None else json.dumps(body).encode()
-        kind = None if body is None else {"Content-Type": "application/json"}
-        return self._exchange(method, f"{_API}{path}", _query(query), sent, kind)
+        if isinstance(body, Form):
+            media, sent = body.encoded()
+        else:
+            media, sent = "application/json", json.dumps(body).encode()
+        kind = None if body is None else {"Content-Type": media}
+        data = None if body is None else sent
+        return self._exchange(method, f"{_API}{path}", _query(query), data, kind)
 
     def _exchange(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_codebeamer.models.attachment import Attachment
 from airflow_codebeamer.models.field import FieldValue
 from airflow_codebeamer.models.history import Change, Comment, Version
 from airflow_codebeamer.models.item import (
@@ -21,6 +22,7 @@ from airflow_codebeamer.models.user import User
 
 __all__ = [
     "Answer",
+    "Attachment",
     "BulkFailure",
     "BulkResult",
     "Change",
