@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large access bench matrix matrix-celery model seeded rounds outages fuzz \
+.PHONY: demo test check nightly large access adversary bench matrix matrix-celery model seeded rounds outages fuzz \
 	up format clean
 
 define install
@@ -101,6 +101,11 @@ model: $(VENV)/.dev
 ## its page (a few minutes)
 seeded: $(VENV)/.dev
 	@$(BIN)/python -m tests.seeded --write
+
+## adversary: fifty users hammer three trackers while a generator works under the lock;
+## writes its page (a minute and a half)
+adversary: $(VENV)/.dev
+	@$(BIN)/python -m tests.adversary --write
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

@@ -1,0 +1,1 @@
+"""Fifty users hammer three trackers while a generator works under our locks."""
