@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_codebeamer.skeleton.application import Application
-from airflow_codebeamer.skeleton.apply import Applied, Progress, apply_plan
+from airflow_codebeamer.skeleton.apply import Applied, apply_plan
 from airflow_codebeamer.skeleton.difference import Difference, difference
 from airflow_codebeamer.skeleton.document import (
     Document,
@@ -39,6 +39,7 @@ from airflow_codebeamer.skeleton.survey import (
 )
 from airflow_codebeamer.skeleton.update import field_update
 from airflow_codebeamer.skeleton.verify import verify
+from airflow_codebeamer.skeleton.writing import Progress
 
 __all__ = [
     "Application",

@@ -9,7 +9,7 @@ from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import SkeletonError, VerificationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
-from airflow_codebeamer.skeleton.apply import Applied, Progress, apply_plan
+from airflow_codebeamer.skeleton.apply import Applied, apply_plan
 from airflow_codebeamer.skeleton.delta import read_written, refresh
 from airflow_codebeamer.skeleton.document import Document
 from airflow_codebeamer.skeleton.look import read_snapshot
@@ -17,6 +17,7 @@ from airflow_codebeamer.skeleton.past import with_past
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.planning import plan
 from airflow_codebeamer.skeleton.verify import verify
+from airflow_codebeamer.skeleton.writing import Progress
 
 __all__ = ["Application"]
 

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 
-from airflow_codebeamer.client import Before, Client
+from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock, SystemClock
-from airflow_codebeamer.errors import ApiError, NotFoundError, SkeletonError
-from airflow_codebeamer.ids import ItemId, TrackerId
-from airflow_codebeamer.journal import JSON, Journal, Run, Runs, RunState
-from airflow_codebeamer.models import Item, Place
+from airflow_codebeamer.ids import ItemId
+from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.skeleton.bulk import BulkWriter
+from airflow_codebeamer.skeleton.creating import Creator
 from airflow_codebeamer.skeleton.crew import Crew
-from airflow_codebeamer.skeleton.look import list_tracker_items
+from airflow_codebeamer.skeleton.placing import Placer
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.records import intents
-from airflow_codebeamer.skeleton.snapshot import order_of
-from airflow_codebeamer.skeleton.steps import (
-    Create,
-    Discard,
-    Move,
-    Reorder,
-    Spot,
-    Update,
-)
+from airflow_codebeamer.skeleton.writing import Notes, Progress, Writing
 
-__all__ = ["Applied", "Applier", "Progress", "apply_plan"]
+__all__ = ["Applied", "apply_plan"]
 
-_BATCH = 50
 _BEGUN_AT_ONCE = 2000
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a phase is; phases are create, update, move and reorder."""
-
-    phase: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -102,251 +80,54 @@ def apply_plan(
     crew = Crew(
         client.settings.connections, guard, clock or SystemClock(), settle_seconds
     )
-    notes = _Notes(journal, numbers, progress or _quiet)
-    return Applier(plan, client, crew, notes, is_resumed=is_resumed).apply(
-        prove or _quiet
-    )
+    notes = Notes(journal, numbers, tuple(plan.steps), progress or _quiet)
+    writing = Writing(plan, client, crew, notes)
+    return _Application(writing, is_resumed=is_resumed).apply(prove or _quiet)
 
 
-class _Notes:
-    """Outcomes on their way to the journal, and progress to whoever listens."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        numbers: list[int],
-        progress: Callable[[Progress], None],
-    ) -> None:
-        self._journal = journal
-        self._numbers = numbers
-        self._progress = progress
-        self._door = threading.Lock()
-        self._waiting: list[tuple[int, JSON]] = []
-        self._done: dict[str, int] = {}
-
-    def note(self, phase: str, total: int, outcomes: Mapping[int, JSON]) -> None:
-        with self._door:
-            self._waiting += [(self._numbers[n], o) for n, o in outcomes.items()]
-            if len(self._waiting) >= _BATCH:
-                self._flush()
-            self._done[phase] = self._done.get(phase, 0) + len(outcomes)
-            self._progress(Progress(phase, self._done[phase], total))
-
-    def close_header(self) -> None:
-        with self._door:
-            self._waiting.append((self._numbers[0], {}))
-
-    def flush(self) -> None:
-        with self._door:
-            self._flush()
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        self._journal.finish_many(waiting)
-
-
-class Applier:
+class _Application:
     """One application of one plan: creations, updates, moves, orders."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        client: Client,
-        crew: Crew,
-        notes: _Notes,
-        *,
-        is_resumed: bool = False,
-    ) -> None:
-        self._plan = plan
-        self._client = client
-        self._crew = crew
-        self._notes = notes
-        self._tracker_id: TrackerId = plan.snapshot.tracker_id
-        self._shapes = plan.snapshot.wishes.shapes
-        self._created: dict[str, ItemId] = {}
-        self._repeated: set[str] = (
-            {create.key for create in plan.creates} if is_resumed else set()
-        )
-        # The header is entry 0, then the steps in this order.
-        steps = (
-            *plan.creates,
-            *plan.updates,
-            *plan.moves,
-            *plan.reorders,
-            *plan.discards,
-        )
-        self._numbers = {id(step): number for number, step in enumerate(steps, 1)}
+    def __init__(self, writing: Writing, *, is_resumed: bool) -> None:
+        self._writing = writing
+        self._creator = Creator(writing, is_resumed=is_resumed)
+        self._placer = Placer(writing)
 
     def apply(self, prove: Callable[[Applied], None]) -> Applied:
-        """Do it; see `apply_plan`."""
+        notes = self._writing.notes
         try:
-            self._create_all()
+            self._creator.create_all()
             self._update_all()
-            self._crew.run([self._outline_all])
-            applied = self._applied(self._trash_copies())
-            self._notes.flush()
+            self._placer.place_all()
+            applied = self._applied(self._creator.trash_copies())
+            notes.flush()
             prove(applied)
-            self._crew.run([self._discard_all])
-            self._notes.close_header()
+            self._placer.discard_all()
+            notes.close_header()
         finally:
-            self._notes.flush()
+            notes.flush()
         return applied
 
     def _applied(self, trashed: tuple[ItemId, ...]) -> Applied:
+        plan = self._writing.plan
         return Applied(
-            created=dict(self._created),
-            updated=len(self._plan.updates),
-            moved=len(self._plan.moves),
-            reordered=len(self._plan.reorders),
+            created=dict(self._writing.created),
+            updated=len(plan.updates),
+            moved=len(plan.moves),
+            reordered=len(plan.reorders),
             trashed=trashed,
         )
 
-    def _create_all(self) -> None:
-        chains: dict[Spot | None, list[Create]] = {}
-        for create in self._plan.creates:
-            chains.setdefault(create.parent, []).append(create)
-        # A chain below a new item starts when that item is there.
-        self._chains = chains
-        new = {create.key for create in self._plan.creates}
-        ready = [chain for parent, chain in chains.items() if parent not in new]
-        self._crew.run(partial(self._create_chain, chain) for chain in ready)
-
-    def _create_chain(self, chain: list[Create]) -> None:
-        for create in chain:
-            item_id, repeated = self._crew.write(
-                partial(self._create, create), partial(self._find, create.key)
-            )
-            if repeated:
-                self._repeated.add(create.key)
-            self._created[create.key] = item_id
-            self._note("create", create, {"item": item_id})
-            if create.key in self._chains:
-                self._crew.add(partial(self._create_chain, self._chains[create.key]))
-
-    def _create(self, create: Create, before: Before) -> ItemId:
-        place = Place(
-            self._number(create.parent), self._number(create.reference), create.position
-        )
-        new = create.new_item(self._shapes)
-        try:
-            created = self._client.items.create_item(
-                self._tracker_id, new, place, before=before
-            )
-        except ApiError as error:
-            error.add_note(f"while creating {create.key!r} ({create.name!r})")
-            raise
-        return created.id
-
-    def _find(self, key: str) -> ItemId | None:
-        """Return the item that a lost request may have made."""
-        found = self._with_key(self._items(), key)
-        return found[0] if found else None
-
-    def _with_key(self, items: list[Item], key: str) -> list[ItemId]:
-        identity = self._plan.snapshot.wishes.keeper
-        before = self._plan.snapshot.items
-        return sorted(
-            item.id
-            for item in items
-            if item.id not in before and identity.read(item) == key
-        )
-
     def _update_all(self) -> None:
+        writing = self._writing
         writer = BulkWriter(
-            self._client, self._crew, self._shapes, self._created, self._note_updates
+            writing.client,
+            writing.crew,
+            writing.plan.snapshot.wishes.shapes,
+            writing.created,
+            lambda chunk: writing.notes.note(chunk, {}),
         )
-        writer.write(self._plan.updates)
-
-    def _note_updates(self, chunk: Sequence[Update]) -> None:
-        total = len(self._plan.updates)
-        self._notes.note("update", total, {self._numbers[id(u)]: {} for u in chunk})
-
-    def _outline_all(self) -> None:
-        """Moves and orders, one after the other: each index counts on the last."""
-        for move in self._plan.moves:
-            self._crew.write(partial(self._move, move), partial(self._is_moved, move))
-            self._note("move", move, {})
-        for step in self._plan.reorders:
-            self._crew.write(
-                partial(self._reorder, step), partial(self._is_ordered, step)
-            )
-            self._note("reorder", step, {})
-
-    def _discard_all(self) -> None:
-        """Trash what is gone from the document, the lowest first."""
-        for step in self._plan.discards:
-            self._crew.write(partial(self._discard, step), partial(self._is_gone, step))
-            self._note("discard", step, {})
-        numbers = ", ".join(str(step.item_id) for step in self._plan.discards)
-        left = self._client.items.query(f"item.id IN ({numbers})") if numbers else []
-        if left:
-            names = ", ".join(f"item {item.id} ({item.name!r})" for item in left[:5])
-            raise SkeletonError(f"The server did not trash {names}: look there.")
-
-    def _discard(self, step: Discard, before: Before) -> bool:
-        with suppress(NotFoundError):
-            self._client.items.delete_item(step.item_id, before=before)
-        return True
-
-    def _is_gone(self, step: Discard) -> bool | None:
-        return None if self._client.items.count(f"item.id = {step.item_id}") else True
-
-    def _move(self, move: Move, before: Before) -> bool:
-        target = self._number(move.target)
-        self._client.items.insert_child(
-            target, self._tracker_id, move.item_id, move.index, before=before
-        )
-        return True
-
-    def _is_moved(self, move: Move) -> bool | None:
-        now = order_of(self._items()).get(self._number(move.target), ())
-        return True if now[move.index : move.index + 1] == (move.item_id,) else None
-
-    def _reorder(self, step: Reorder, before: Before) -> bool:
-        parent, after = self._number(step.parent), self._numbers_of(step.after)
-        self._client.items.set_children(parent, self._tracker_id, after, before=before)
-        return True
-
-    def _is_ordered(self, step: Reorder) -> bool | None:
-        now = order_of(self._items()).get(self._number(step.parent), ())
-        return True if list(now) == self._numbers_of(step.after) else None
-
-    def _trash_copies(self) -> tuple[ItemId, ...]:
-        """Trash second items of keys whose creation was sent more than once."""
-        if not self._repeated:
-            return ()
-        items = self._items()
-        copies = tuple(
-            item_id
-            for key in sorted(self._repeated)
-            for item_id in self._with_key(items, key)
-            if item_id != self._created[key]
-        )
-        for item_id in copies:
-            self._client.items.delete_item(item_id, before=self._crew.check)
-        return copies
-
-    def _items(self) -> list[Item]:
-        return list_tracker_items(self._client, self._tracker_id)
-
-    def _number(self, spot: Spot | None) -> ItemId | None:
-        return self._created[spot] if isinstance(spot, str) else spot
-
-    def _numbers_of(self, spots: tuple[Spot, ...]) -> list[ItemId]:
-        return [
-            self._created[spot] if isinstance(spot, str) else spot for spot in spots
-        ]
-
-    def _note(
-        self, phase: str, step: Create | Move | Reorder | Discard, outcome: JSON
-    ) -> None:
-        total = {
-            "create": len(self._plan.creates),
-            "move": len(self._plan.moves),
-            "reorder": len(self._plan.reorders),
-            "discard": len(self._plan.discards),
-        }[phase]
-        self._notes.note(phase, total, {self._numbers[id(step)]: outcome})
+        writer.write(writing.plan.updates)
 
 
 def _quiet(_: object) -> None:

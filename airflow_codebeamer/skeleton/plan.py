@@ -153,7 +153,7 @@ class Plan:
     def digest(self) -> str:
         """A name for these very steps; the same plan has it on every machine."""
         digest = hashlib.sha256()
-        for step in self._all():
+        for step in self.steps:
             digest.update(json.dumps(step.to_json(), sort_keys=True).encode() + b"\n")
         return "sha256:" + digest.hexdigest()
 
@@ -166,7 +166,7 @@ class Plan:
             "is_empty": self.is_empty,
             "counts": self.counts,
             "requests": self.requests,
-            "steps": [step.to_json() for step in self._all()],
+            "steps": [step.to_json() for step in self.steps],
             "kept": list(self.kept),
             "gone": [
                 {"item": found.item_id, "key": found.key, "name": found.name}
@@ -182,7 +182,9 @@ class Plan:
         """Return the plan as Markdown, at most `limit` lines of each kind."""
         return as_markdown(self, limit)
 
-    def _all(self) -> Iterator[Step]:
+    @property
+    def steps(self) -> Iterator[Step]:
+        """Every step, in the order in which it is done."""
         yield from self.creates
         yield from self.updates
         yield from self.moves

@@ -62,16 +62,8 @@ class Record:
 def intents(plan: Plan) -> Iterator[tuple[str, str, JSON]]:
     """Yield the journal entries of a plan: a header, then one for each step."""
     yield _HEADER, "", _header(plan)
-    for create in plan.creates:
-        yield "create", create.key, create.to_json()
-    for update in plan.updates:
-        yield "update", update.key, update.to_json()
-    for move in plan.moves:
-        yield "move", move.key, move.to_json()
-    for reorder in plan.reorders:
-        yield "reorder", str(reorder.parent or ""), reorder.to_json()
-    for discard in plan.discards:
-        yield "discard", discard.key, discard.to_json()
+    for step in plan.steps:
+        yield step.word, step.key, step.to_json()
 
 
 def read_record(entries: Iterable[Entry]) -> Record:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from airflow_codebeamer.ids import FieldId, ItemId
 from airflow_codebeamer.models import FieldValue, NewItem
@@ -29,6 +29,7 @@ _EMPTY: tuple[Value, ...] = (None, "", ())
 class Create:
     """One new item: where it goes, and the values that it begins with."""
 
+    word: ClassVar[str] = "create"
     key: str
     name: str
     parent: Spot | None
@@ -56,7 +57,7 @@ class Create:
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON would have it."""
         return {
-            "step": "create",
+            "step": self.word,
             "key": self.key,
             "name": self.name,
             "parent": self.parent,
@@ -100,6 +101,7 @@ class Update:
     at items that come later, and statuses that are no first ones.
     """
 
+    word: ClassVar[str] = "update"
     item_id: Spot
     key: str
     changes: tuple[Change, ...]
@@ -112,7 +114,7 @@ class Update:
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON would have it."""
         return {
-            "step": "update",
+            "step": self.word,
             "item": self.item_id,
             "key": self.key,
             "changes": [change.to_json() for change in self.changes],
@@ -123,6 +125,7 @@ class Update:
 class Move:
     """An item that goes below another parent, at an index from 0."""
 
+    word: ClassVar[str] = "move"
     item_id: ItemId
     key: str
     source: ItemId | None
@@ -132,7 +135,7 @@ class Move:
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON would have it."""
         return {
-            "step": "move",
+            "step": self.word,
             "item": self.item_id,
             "key": self.key,
             "source": self.source,
@@ -145,14 +148,20 @@ class Move:
 class Reorder:
     """A new order of all children of one parent, foreign ones included."""
 
+    word: ClassVar[str] = "reorder"
     parent: Spot | None
     before: tuple[Spot, ...]
     after: tuple[Spot, ...]
 
+    @property
+    def key(self) -> str:
+        """The parent, as a journal names the step."""
+        return str(self.parent or "")
+
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON would have it."""
         return {
-            "step": "reorder",
+            "step": self.word,
             "parent": self.parent,
             "before": list(self.before),
             "after": list(self.after),
@@ -163,6 +172,7 @@ class Reorder:
 class Discard:
     """An item of ours that goes to the trash, from which REST has no way back."""
 
+    word: ClassVar[str] = "discard"
     item_id: ItemId
     key: str
     name: str
@@ -170,7 +180,7 @@ class Discard:
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON would have it."""
         return {
-            "step": "discard",
+            "step": self.word,
             "item": self.item_id,
             "key": self.key,
             "name": self.name,
