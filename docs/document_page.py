@@ -92,6 +92,7 @@ DOCUMENT: tuple[type[BaseModel], ...] = (
     document.Target,
     document.DocumentItem,
     document.TestStep,
+    document.ItemAssociation,
     document.Identity,
     document.Policy,
     document.Prune,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_codebeamer.client.associations import Associations
 from airflow_codebeamer.client.attachments import Attachments
 from airflow_codebeamer.client.client import Client
 from airflow_codebeamer.client.items import Items
@@ -13,6 +14,7 @@ from airflow_codebeamer.client.users import Users
 
 __all__ = [
     "LONGEST_PAGE",
+    "Associations",
     "Attachments",
     "Before",
     "Client",

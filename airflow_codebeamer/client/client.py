@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from airflow_codebeamer.client.associations import Associations
 from airflow_codebeamer.client.attachments import Attachments
 from airflow_codebeamer.client.items import Items
 from airflow_codebeamer.client.projects import Projects
@@ -19,7 +20,8 @@ __all__ = ["Client"]
 class Client:
     """A server as one account sees it, its operations by subject.
 
-    These are `projects`, `trackers`, `items`, `users` and `attachments`.
+    These are `projects`, `trackers`, `items`, `users`, `associations` and
+    `attachments`.
 
     One client serves any number of threads. It keeps connections open and all
     its threads to one pace; use it in a `with` block, or close it.
@@ -44,6 +46,7 @@ class Client:
         self.trackers = Trackers(self._transport)
         self.items = Items(self._transport)
         self.users = Users(self._transport)
+        self.associations = Associations(self._transport)
         self.attachments = Attachments(self._transport)
 
     @property

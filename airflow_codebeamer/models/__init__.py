@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_codebeamer.models.association import Association, Relation, Relations
 from airflow_codebeamer.models.attachment import Attachment
 from airflow_codebeamer.models.field import FieldValue
 from airflow_codebeamer.models.history import Change, Comment, Version
@@ -22,6 +23,7 @@ from airflow_codebeamer.models.user import User
 
 __all__ = [
     "Answer",
+    "Association",
     "Attachment",
     "BulkFailure",
     "BulkResult",
@@ -36,6 +38,8 @@ __all__ = [
     "Place",
     "Project",
     "Reference",
+    "Relation",
+    "Relations",
     "RolePermissions",
     "Tracker",
     "TrackerField",

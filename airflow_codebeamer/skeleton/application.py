@@ -10,6 +10,7 @@ from airflow_codebeamer.errors import SkeletonError, VerificationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.skeleton.apply import Applied, apply_plan
+from airflow_codebeamer.skeleton.associations import with_associations
 from airflow_codebeamer.skeleton.delta import read_written, refresh
 from airflow_codebeamer.skeleton.document import Document
 from airflow_codebeamer.skeleton.look import read_snapshot
@@ -68,6 +69,7 @@ class Application:
         if planned is None or planned.snapshot.tracker_id != tracker_id:
             return plan(document, read_snapshot(self._client, tracker_id, document))
         snapshot = refresh(self._client, planned.snapshot)
+        snapshot = with_associations(self._client, snapshot)
         if snapshot is planned.snapshot:
             return planned
         again = plan(document, with_past(self._client, document, snapshot))
@@ -106,6 +108,7 @@ class Application:
 
         def prove(applied: Applied) -> None:
             now = read_written(self._client, wanted, applied.created)
+            now = with_associations(self._client, now, applied.associations)
             findings = verify(wanted, now)
             if findings:
                 raise VerificationError(findings)

@@ -10,6 +10,8 @@ from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.models import Association
+from airflow_codebeamer.skeleton.associating import Associator
 from airflow_codebeamer.skeleton.bulk import BulkWriter
 from airflow_codebeamer.skeleton.creating import Creator
 from airflow_codebeamer.skeleton.crew import Crew
@@ -25,7 +27,7 @@ _BEGUN_AT_ONCE = 2000
 
 @dataclass(frozen=True)
 class Applied:
-    """What was written: new items by key, and how many of each other step.
+    """What was written: new items by key, new links, how many of each other step.
 
     `trashed` are second items that a lost answer had made; they are in the
     trash again.
@@ -36,6 +38,7 @@ class Applied:
     moved: int = 0
     reordered: int = 0
     trashed: tuple[ItemId, ...] = ()
+    associations: tuple[Association, ...] = ()
 
 
 def apply_plan(
@@ -92,6 +95,7 @@ class _Application:
         self._writing = writing
         self._creator = Creator(writing, is_resumed=is_resumed)
         self._placer = Placer(writing)
+        self._associator = Associator(writing)
 
     def apply(self, prove: Callable[[Applied], None]) -> Applied:
         notes = self._writing.notes
@@ -99,6 +103,7 @@ class _Application:
             self._creator.create_all()
             self._update_all()
             self._placer.place_all()
+            self._associator.associate_all()
             applied = self._applied(self._creator.trash_copies())
             notes.flush()
             prove(applied)
@@ -116,6 +121,7 @@ class _Application:
             moved=len(plan.moves),
             reordered=len(plan.reorders),
             trashed=trashed,
+            associations=tuple(self._associator.made),
         )
 
     def _update_all(self) -> None:

@@ -42,6 +42,7 @@ class ServerDirectory:
         self._keys: dict[TrackerId, dict[str, list[ItemId]]] = {}
         self._known: Mapping[str, object] | None = None
         self._items: dict[int, bool] = {}
+        self._association_types: dict[str, int] | None = None
 
     def find(self, pointer: Pointer) -> str:
         """Return the token of what a pointer points at.
@@ -60,6 +61,23 @@ class ServerDirectory:
                 return item_token(self._item(ItemId(number)))
             case Lookup():
                 return item_token(self._lookup(pointer))
+
+    def find_association_type(self, name: str) -> int:
+        """Return the number of a type of associations.
+
+        Raises:
+            ValueError: the server has no type of that name.
+        """
+        if self._association_types is None:
+            listed = self._client.associations.list_types()
+            self._association_types = {one.name: one.id for one in listed}
+        known = self._association_types
+        if name not in known:
+            raise ValueError(
+                f"the server has no association type {name!r}, only "
+                f"{', '.join(known)}{suggestion(name, known)}"
+            )
+        return known[name]
 
     def _user(self, name: str) -> int:
         if name not in self._users:

@@ -14,13 +14,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import (
     BeforeValidator,
     Field,
-    StrictBool,
     StrictInt,
     StrictStr,
     ValidationError,
 )
 
 from airflow_codebeamer.errors import DocumentError
+from airflow_codebeamer.skeleton.item_parts import ItemAssociation, TestStep
 from airflow_codebeamer.skeleton.jsonlines import is_json_lines, read_json_lines
 from airflow_codebeamer.skeleton.problems import first_problem
 from airflow_codebeamer.skeleton.reading import Source, read_source
@@ -33,6 +33,7 @@ __all__ = [
     "DocumentItem",
     "FieldUpdate",
     "Identity",
+    "ItemAssociation",
     "Policy",
     "Prune",
     "Row",
@@ -77,17 +78,6 @@ OnFailure = Annotated[
 ]
 
 
-class TestStep(Closed):
-    """One step of a test case."""
-
-    #: What is done: wiki markup as text, {wiki: …} or {html: …}.
-    action: Value
-    #: What should be seen then.
-    expected: Value = None
-    #: Whether the test case fails when this step does.
-    critical: StrictBool = False
-
-
 class DocumentItem(Closed):
     """One wanted item, with the items below it."""
 
@@ -112,9 +102,11 @@ class DocumentItem(Closed):
     tables: dict[StrictStr, tuple[dict[StrictStr, Value], ...]] = Field({})
     #: Short for the table of test steps; an empty list is ours and empty.
     steps: tuple[TestStep, ...] | None = None
+    #: Links to other items; those that our account made are kept as they are here.
+    #: Absent: not ours; an empty list: ours, and none.
+    associations: tuple[ItemAssociation, ...] | None = None
     #: The items below it.
     children: tuple[DocumentItem, ...] = ()
-    links: Later = None
     files: Later = None
 
     @property
@@ -320,6 +312,7 @@ def _checked(document: Document) -> Document:
 
 
 _PARTS: dict[str, type[Closed]] = {
+    "associations": ItemAssociation,
     "children": DocumentItem,
     "identity": Identity,
     "items": DocumentItem,

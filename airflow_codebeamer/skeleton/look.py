@@ -10,11 +10,12 @@ from airflow_codebeamer.client import LONGEST_PAGE, Client
 from airflow_codebeamer.errors import ApiError, DocumentError, NotFoundError
 from airflow_codebeamer.ids import ItemId, ProjectId, TrackerId
 from airflow_codebeamer.models import Item, Project
+from airflow_codebeamer.skeleton.associations import with_associations
 from airflow_codebeamer.skeleton.directory import ServerDirectory
 from airflow_codebeamer.skeleton.document import Document, Skeleton
 from airflow_codebeamer.skeleton.flow import Flow
 from airflow_codebeamer.skeleton.past import with_past
-from airflow_codebeamer.skeleton.resolve import WishList, resolve
+from airflow_codebeamer.skeleton.resolve import resolve
 from airflow_codebeamer.skeleton.snapshot import (
     Found,
     Snapshot,
@@ -23,6 +24,7 @@ from airflow_codebeamer.skeleton.snapshot import (
     read_found,
     rooted,
 )
+from airflow_codebeamer.skeleton.wishes import WishList
 from airflow_codebeamer.skeleton.wording import suggestion
 
 __all__ = [
@@ -95,7 +97,7 @@ def read_snapshot(
     )
     check_copies(document, snapshot)
     snapshot = _with_protected(client, document, rooted(document, snapshot))
-    return with_past(client, document, snapshot)
+    return with_associations(client, with_past(client, document, snapshot))
 
 
 def read_again(client: Client, snapshot: Snapshot) -> Snapshot:
@@ -112,7 +114,12 @@ def read_again(client: Client, snapshot: Snapshot) -> Snapshot:
         flow=snapshot.flow,
         queries=snapshot.queries,
     )
-    return replace(again, root=snapshot.root, protected=snapshot.protected)
+    return replace(
+        again,
+        root=snapshot.root,
+        protected=snapshot.protected,
+        associations=snapshot.associations,
+    )
 
 
 def read_items(

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from typing import Literal
 
 from airflow_codebeamer.skeleton.order import index_for, longest_run, rearrange, weave
-from airflow_codebeamer.skeleton.resolve import Wish
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.steps import Create, Move, Reorder, Spot
+from airflow_codebeamer.skeleton.wishes import Wish
 
 __all__ = ["Outline"]
 

@@ -14,8 +14,10 @@ from airflow_codebeamer.skeleton.document import Document, Skeleton
 from airflow_codebeamer.skeleton.plantext import as_markdown, as_text
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.steps import (
+    Associate,
     Create,
     Discard,
+    Dissociate,
     Move,
     Reorder,
     Spot,
@@ -51,6 +53,8 @@ class Plan:
     reorders: tuple[Reorder, ...] = ()
     kept: tuple[str, ...] = ()
     kept_fields: frozenset[tuple[ItemId, FieldId]] = frozenset()
+    associates: tuple[Associate, ...] = ()
+    dissociates: tuple[Dissociate, ...] = ()
     discards: tuple[Discard, ...] = ()
     gone: tuple[Found, ...] = ()
     pruned: frozenset[ItemId] = frozenset()
@@ -70,9 +74,7 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write: no lock is needed then."""
-        return not (
-            self.creates or self.updates or self.moves or self.reorders or self.discards
-        )
+        return next(self.steps, None) is None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -82,6 +84,8 @@ class Plan:
             "updated": len(self.updates),
             "moved": len(self.moves),
             "reordered": len(self.reorders),
+            "associated": len(self.associates),
+            "dissociated": len(self.dissociates),
             "unchanged": self.unchanged,
             "kept": len(self.kept),
             "gone": len(self.gone),
@@ -129,10 +133,32 @@ class Plan:
             + sum(bulks(count) for count in self.waves)
             + len(self.moves)
             + len(self.reorders)
+            + len(self.associates)
+            + len(self.dissociates)
+            # Relations are looked at under the lock, and read back.
+            + 2 * ceil(self._with_associations / _PAGE)
             + len(self.discards)
             + bool(self.discards)
             + max(1, min(pages, near))
         )
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """What is read besides items, in a sentence each; it costs requests."""
+        if not (count := self._with_associations):
+            return ()
+        there = sum(map(len, self.snapshot.associations.values()))
+        pages = ceil(count / _PAGE)
+        return (
+            f"{count} items name their associations: each look at them takes {pages} "
+            f"requests, the first one {there} more for their types and authors",
+        )
+
+    @property
+    def _with_associations(self) -> int:
+        """How many items name their associations."""
+        wishes = self.snapshot.wishes.wishes
+        return sum(wish.associations is not None for wish in wishes)
 
     def seconds(
         self, requests_per_second: float | None, requests_per_minute: float | None
@@ -189,6 +215,8 @@ class Plan:
         yield from self.updates
         yield from self.moves
         yield from self.reorders
+        yield from self.associates
+        yield from self.dissociates
         yield from self.discards
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from airflow_codebeamer.errors import DocumentError, PlanConflictError
 from airflow_codebeamer.ids import FieldId, ItemId
+from airflow_codebeamer.skeleton.associations import plan_associations
 from airflow_codebeamer.skeleton.document import Document, Skeleton
 from airflow_codebeamer.skeleton.fields import FieldShape, Value
 from airflow_codebeamer.skeleton.flow import status_of
@@ -74,6 +75,8 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
     touched = {create.key for create in creates}
     touched |= {update.key for update in merged.updates}
     touched |= {move.key for move in moves}
+    associates, dissociates = plan_associations(snapshot)
+    touched |= {step.key for step in associates} | {step.key for step in dissociates}
     return Plan(
         document=document,
         snapshot=snapshot,
@@ -83,6 +86,8 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
         reorders=tuple(reorders),
         kept=tuple(merged.kept),
         kept_fields=frozenset(merged.kept_fields),
+        associates=associates,
+        dissociates=dissociates,
         discards=tuple(pruned.discards),
         gone=tuple(gone),
         pruned=frozenset(pruned.items),

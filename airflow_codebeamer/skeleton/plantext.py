@@ -7,10 +7,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.skeleton.fields import Value
+from airflow_codebeamer.skeleton.tokens import key_of
 
 if TYPE_CHECKING:
     from airflow_codebeamer.skeleton.plan import Plan
-    from airflow_codebeamer.skeleton.steps import Change, Create, Update
+    from airflow_codebeamer.skeleton.steps import (
+        Associate,
+        Change,
+        Create,
+        Dissociate,
+        Update,
+    )
 
 __all__ = ["as_markdown", "as_text"]
 
@@ -19,6 +26,8 @@ _WORDS = {
     "updated": "to update",
     "moved": "to move",
     "reordered": "parents to reorder",
+    "associated": "associations to make",
+    "dissociated": "associations to remove",
     "unchanged": "unchanged",
     "kept": "kept as edited by others",
     "gone": "not in the document any more",
@@ -87,11 +96,22 @@ def _groups(plan: Plan) -> Iterator[Group]:
         lambda step: [f"= order below {_spot(step.parent)}"],
     )
     yield (
+        "Linked",
+        plan.associates,
+        lambda step: [f"+ {_linked(step)}"],
+    )
+    yield (
+        "No longer linked",
+        plan.dissociates,
+        lambda step: [f"- {_linked(step)}"],
+    )
+    yield (
         "To the trash",
         plan.discards,
         lambda one: [f"- {one.key} (item {one.item_id}) to the trash"],
     )
     yield "Left alone", plan.warnings, lambda line: [f"! {line}"]
+    yield "Read besides the items", plan.costs, lambda line: [f"i {line}"]
 
 
 def _title(plan: Plan) -> str:
@@ -124,6 +144,10 @@ def _name(update: Update) -> str:
     if isinstance(update.item_id, str):
         return f"{update.key} (new)"
     return f"{update.key or 'item'} (item {update.item_id})"
+
+
+def _linked(step: Associate | Dissociate) -> str:
+    return f"{step.key}: {step.type} {key_of(step.target) or step.target}"
 
 
 def _spot(spot: int | str | None) -> str:

@@ -17,7 +17,9 @@ from airflow_codebeamer.skeleton.fields import FieldShape, Value
 from airflow_codebeamer.skeleton.flow import Flow
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.steps import (
+    Associate,
     Discard,
+    Dissociate,
     Move,
     Reorder,
     Spot,
@@ -56,6 +58,10 @@ class Record:
     updates: dict[ItemId, Written] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     reorders: list[Reorder] = field(default_factory=list)
+    #: The numbers of the associations of each item that the run linked, before it.
+    associations: dict[ItemId, frozenset[int]] = field(default_factory=dict)
+    associates: list[Associate] = field(default_factory=list)
+    dissociates: list[Dissociate] = field(default_factory=list)
     discards: list[Discard] = field(default_factory=list)
 
 
@@ -98,6 +104,8 @@ def read_record(entries: Iterable[Entry]) -> Record:
                 record.reorders.append(
                     Reorder(data["parent"], tuple(data["before"]), tuple(data["after"]))
                 )
+            case _:
+                _read_part(record, entry)
     return record
 
 
@@ -120,7 +128,28 @@ def _header(plan: Plan) -> JSON:
             for parent in touched
             if parent is None or isinstance(parent, int)
         ],
+        "associations": [
+            [item_id, [one.id for one in snapshot.associations.get(item_id, ())]]
+            for item_id in sorted(_linked(plan))
+        ],
     }
+
+
+def _linked(plan: Plan) -> set[ItemId]:
+    """Return the items that are there and get or lose an association."""
+    found = {step.item_id for step in plan.dissociates}
+    for step in plan.associates:
+        if not isinstance(step.item_id, str):
+            found.add(step.item_id)
+    return found
+
+
+def _read_part(record: Record, entry: Entry) -> None:
+    match entry.kind:
+        case "associate":
+            record.associates.append(Associate.from_json(entry.intent))
+        case "dissociate":
+            record.dissociates.append(Dissociate.from_json(entry.intent))
 
 
 def _read_header(record: Record, data: dict[str, Any]) -> None:
@@ -134,6 +163,8 @@ def _read_header(record: Record, data: dict[str, Any]) -> None:
     # A run that was resumed has a header for each try: the first saw it untouched.
     for parent, children in data["orders"]:
         record.orders.setdefault(parent, tuple(children))
+    for item_id, numbers in data.get("associations", ()):
+        record.associations.setdefault(ItemId(item_id), frozenset(numbers))
 
 
 def _add_update(record: Record, data: dict[str, Any]) -> None:

@@ -1,9 +1,8 @@
-"""Wish: a wanted item in the words of its tracker, names turned into numbers."""
+"""From a document's words to wishes in the words of its tracker."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import FieldId, ItemId
@@ -22,60 +21,10 @@ from airflow_codebeamer.skeleton.tables import parse_rows, rows_of_steps
 from airflow_codebeamer.skeleton.tokens import Directory
 from airflow_codebeamer.skeleton.tree import Wanted
 from airflow_codebeamer.skeleton.values import DocumentValue, Html, Plain, Wiki
+from airflow_codebeamer.skeleton.wishes import Row, Wish, WishedAssociation, WishList
 from airflow_codebeamer.skeleton.wording import described, suggestion
 
-__all__ = ["Row", "Wish", "WishList", "resolve"]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What one item should be; keys carry the document's prefix.
-
-    `owned` holds name and description too. `description_format` is how the
-    server should read the description of a new item.
-    """
-
-    key: str
-    parent: str | None
-    name: str
-    place: str
-    owned: Mapping[FieldId, Value]
-    seeded: Mapping[FieldId, Value]
-    is_protected: bool = False
-    description_format: str = ""
-
-
-@dataclass(frozen=True)
-class WishList:
-    """Every wish, parents first, and the fields that they speak of.
-
-    An update wishes `common` of every item that is found, and `rows` of single
-    ones, by number or key; only one that names keys has an identity field.
-    """
-
-    wishes: tuple[Wish, ...]
-    shapes: Mapping[FieldId, FieldShape]
-    identity: FieldShape | None
-    by_key: Mapping[str, Wish] = field(default_factory=dict)
-    common: Mapping[FieldId, Value] = field(default_factory=dict)
-    rows: Mapping[ItemId | str, Row] = field(default_factory=dict)
-    #: What marks an item that is gone from the document, and where it goes.
-    obsolete: Mapping[FieldId, Value] = field(default_factory=dict)
-    aside: str | None = None
-
-    @property
-    def keeper(self) -> FieldShape:
-        """The identity field of a document that must have one."""
-        assert self.identity is not None  # noqa: S101 - a skeleton always has it
-        return self.identity
-
-
-@dataclass(frozen=True)
-class Row:
-    """What an update wishes of one item, and where the document says so."""
-
-    place: str
-    owned: Mapping[FieldId, Value]
+__all__ = ["resolve"]
 
 
 def resolve(
@@ -245,7 +194,30 @@ class _Resolver(_Fields):
             seeded=seeded or _NOTHING,
             is_protected=item.protect,
             description_format=_format_of(item),
+            associations=self._associations(wanted),
         )
+
+    def _associations(self, wanted: Wanted) -> tuple[WishedAssociation, ...] | None:
+        given, directory = wanted.item.associations, self._directory
+        if given is None or directory is None:
+            return None
+        found: dict[tuple[int, str], WishedAssociation] = {}
+        for index, one in enumerate(given):
+            place = (*wanted.place, "associations", index)
+            try:
+                type_id = directory.find_association_type(one.type)
+            except ValueError as error:
+                raise DocumentError(path_text((*place, "type")), str(error)) from None
+            try:
+                token = directory.find(one.to)
+            except ValueError as error:
+                raise DocumentError(path_text((*place, "to")), str(error)) from None
+            if (type_id, token) in found:
+                raise DocumentError(path_text(place), "says what another says already")
+            found[type_id, token] = WishedAssociation(
+                one.type, type_id, token, one.propagate_suspects
+            )
+        return tuple(found.values())
 
     def _tables(self, wanted: Wanted) -> dict[FieldId, Value]:
         """Return the rows of an item's tables, test steps among them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -22,10 +22,13 @@ from airflow_codebeamer.errors import (
 from airflow_codebeamer.ids import ItemId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.models import FieldValue, ItemPatch
+from airflow_codebeamer.skeleton.associations import read_associations
 from airflow_codebeamer.skeleton.crew import Crew
 from airflow_codebeamer.skeleton.look import list_tracker_items
+from airflow_codebeamer.skeleton.parting import LinkAgain, Unlink
 from airflow_codebeamer.skeleton.plan import BULK
 from airflow_codebeamer.skeleton.records import Record, read_record
+from airflow_codebeamer.skeleton.tokens import number_of_item
 from airflow_codebeamer.skeleton.undo import (
     MoveBack,
     PutBack,
@@ -102,10 +105,23 @@ def list_written(
     record = read_record(journal.list_entries(run.run_id))
     left: list[str] = []
     if not record.is_empty:
-        undo = decide(record, list_tracker_items(client, run.tracker_id))
+        undo = _look(client, run.tracker_id, record)
         left = [f"{says} if it were undone" for says in undo.list_steps()] + undo.left
     runs.set_state(run.run_id, RunState.ROLLBACK_INCOMPLETE, {"left": list(left)})
     return RollbackReport((), tuple(left))
+
+
+def _look(
+    client: Client,
+    tracker_id: TrackerId,
+    record: Record,
+    stuck: Collection[ItemId] = (),
+) -> Undo:
+    """Read the tracker and decide what is to be undone."""
+    items = list_tracker_items(client, tracker_id)
+    there = {item.id for item in items}
+    linked = [item_id for item_id in record.associations if item_id in there]
+    return decide(record, items, stuck, read_associations(client, linked, {}))
 
 
 _REFUSED = (
@@ -164,11 +180,11 @@ class _WayBack:
         return f"{subject}: not {deed}: {reason}"
 
     def _decide(self) -> Undo:
-        items = list_tracker_items(self._client, self._tracker_id)
-        return decide(self._record, items, self._stuck)
+        return _look(self._client, self._tracker_id, self._record, self._stuck)
 
     def _perform(self, undo: Undo) -> None:
         self._refusals.clear()
+        self._crew.run(partial(self._link, step) for step in undo.links)
         if not all(self._move(step) for step in undo.moves):
             # Each index counts on the moves before it, and what hangs below a
             # created item must be out of it for certain.
@@ -218,6 +234,21 @@ class _WayBack:
             self._refusals[says] = str(error)
             return error
         return None
+
+    def _link(self, step: Unlink | LinkAgain) -> None:
+        associations = self._client.associations
+        if isinstance(step, Unlink):
+            self._send(step.says, partial(associations.delete_association, step.number))
+            return
+        gone = step.step
+        make = partial(
+            associations.create_association,
+            gone.item_id,
+            number_of_item(gone.target),
+            gone.type_id,
+            propagates=gone.propagates,
+        )
+        self._send(step.says, make)
 
     def _move(self, step: MoveBack) -> bool:
         error = self._send(

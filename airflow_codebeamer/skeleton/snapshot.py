@@ -9,11 +9,11 @@ from typing import Any
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import FieldId, ItemId, TrackerId
-from airflow_codebeamer.models import Item
+from airflow_codebeamer.models import Association, Item
 from airflow_codebeamer.skeleton.document import Document
 from airflow_codebeamer.skeleton.fields import FieldShape, Value, is_same
 from airflow_codebeamer.skeleton.flow import Flow
-from airflow_codebeamer.skeleton.resolve import WishList
+from airflow_codebeamer.skeleton.wishes import WishList
 
 __all__ = [
     "Found",
@@ -73,6 +73,9 @@ class Snapshot:
     bases: Mapping[ItemId, Mapping[FieldId, tuple[Value] | None]] = field(
         default_factory=dict
     )
+
+    #: Of items whose document names theirs: the associations that start there.
+    associations: Mapping[ItemId, tuple[Association, ...]] = field(default_factory=dict)
 
     def is_foreign(self, found: Found) -> bool:
         """Whether somebody else changed the item last; log-ins have no case."""

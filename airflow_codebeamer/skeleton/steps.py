@@ -14,7 +14,18 @@ from airflow_codebeamer.ids import FieldId, ItemId
 from airflow_codebeamer.models import FieldValue, NewItem
 from airflow_codebeamer.skeleton.fields import FieldShape, Value
 
-__all__ = ["Change", "Create", "Discard", "Move", "Reorder", "Spot", "Step", "Update"]
+__all__ = [
+    "Associate",
+    "Change",
+    "Create",
+    "Discard",
+    "Dissociate",
+    "Move",
+    "Reorder",
+    "Spot",
+    "Step",
+    "Update",
+]
 
 Spot: TypeAlias = ItemId | str
 
@@ -187,7 +198,84 @@ class Discard:
         }
 
 
-Step: TypeAlias = Create | Update | Move | Reorder | Discard
+@dataclass(frozen=True, slots=True)
+class Associate:
+    """A new link from an item to the one that a token names."""
+
+    word: ClassVar[str] = "associate"
+    item_id: Spot
+    key: str
+    type_id: int
+    type: str
+    target: str
+    propagates: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": self.word,
+            "item": self.item_id,
+            "key": self.key,
+            "type": [self.type_id, self.type],
+            "target": self.target,
+            "propagates": self.propagates,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Associate:
+        """Return the step that `to_json` described."""
+        type_id, name = data["type"]
+        return cls(
+            data["item"] if isinstance(data["item"], str) else ItemId(data["item"]),
+            data["key"],
+            type_id,
+            name,
+            data["target"],
+            data["propagates"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dissociate:
+    """A link of ours that goes; it could be made again, under another number."""
+
+    word: ClassVar[str] = "dissociate"
+    item_id: ItemId
+    key: str
+    number: int
+    type_id: int
+    type: str
+    target: str
+    propagates: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": self.word,
+            "item": self.item_id,
+            "key": self.key,
+            "association": self.number,
+            "type": [self.type_id, self.type],
+            "target": self.target,
+            "propagates": self.propagates,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Dissociate:
+        """Return the step that `to_json` described."""
+        type_id, name = data["type"]
+        return cls(
+            ItemId(data["item"]),
+            data["key"],
+            data["association"],
+            type_id,
+            name,
+            data["target"],
+            data["propagates"],
+        )
+
+
+Step: TypeAlias = Create | Update | Move | Reorder | Associate | Dissociate | Discard
 
 
 def json_value(value: Value) -> Any:

@@ -21,8 +21,10 @@ __all__ = [
     "item_token",
     "key_of",
     "key_token",
+    "number_of_item",
     "reference_of",
     "settle",
+    "settle_token",
     "token_of",
 ]
 
@@ -48,6 +50,14 @@ class Directory(Protocol):
 
         Raises:
             ValueError: there is nobody and nothing of that name.
+        """
+        ...
+
+    def find_association_type(self, name: str) -> int:
+        """Return the number of a type of associations.
+
+        Raises:
+            ValueError: the server has no type of that name.
         """
         ...
 
@@ -96,6 +106,16 @@ def settle(value: Any, numbers: Mapping[str, ItemId]) -> Any:
         if any(key_of(token) in numbers for token in value)
         else value
     )
+
+
+def number_of_item(token: str) -> ItemId:
+    """Return the number in an item's token."""
+    return ItemId(int(token.removeprefix("item:")))
+
+
+def settle_token(token: str, numbers: Mapping[str, ItemId]) -> str:
+    """Return a token with the number of its item, if that is known."""
+    return str(_settled(token, numbers))
 
 
 def reference_of(token: str) -> Reference:

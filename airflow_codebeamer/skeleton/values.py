@@ -38,6 +38,7 @@ __all__ = [
     "Wiki",
     "listed",
     "pointers_of",
+    "read_pointer",
 ]
 
 
@@ -151,6 +152,15 @@ def _marked(value: Mapping[Any, Any]) -> Any:
         )
         wanted = {"item": "a number", "tracker": "a number or text"}.get(name, "text")
         raise ValueError(f"{name} must be {wanted}, found {described(found)}") from None
+
+
+def read_pointer(value: Mapping[Any, Any]) -> Any:
+    """Return what a mapping of a document points at, or the text that it marks.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return _marked(value)
 
 
 def _fits(name: str, found: Any) -> bool:

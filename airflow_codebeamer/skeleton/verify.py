@@ -50,6 +50,14 @@ def verify(wanted: Plan | Document, snapshot: Snapshot) -> list[str]:
         f"the order below {step.parent or 'the top'} is another"
         for step in judged.reorders
     ]
+    findings += [
+        f"{step.key}: the association {step.type} to {step.target} is missing"
+        for step in judged.associates
+    ]
+    findings += [
+        f"{step.key}: the association {step.type} to {step.target} is too many"
+        for step in judged.dissociates
+    ]
     if isinstance(wanted, Plan):
         findings += _seeds(wanted, snapshot)
     return findings

@@ -23,7 +23,7 @@ _BATCH = 50
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a phase is; a phase has the name of its steps: create, update and so on."""
+    """How far a phase is; it has the name of its steps: create, update and so on."""
 
     phase: str
     done: int

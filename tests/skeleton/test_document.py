@@ -239,7 +239,6 @@ LATER = "is not supported yet; leave it out"
             "items[0].steps[0].expect",
             "did you mean 'expected'?",
         ),
-        ({"items": [item(links=[{"to": 1}])]}, "items[0].links", LATER),
         ({"items": [item(files=[{"name": "a"}])]}, "items[0].files", LATER),
         (
             {"items": [item(fields={"Owner": {"user": 7}})]},
@@ -356,7 +355,7 @@ def test_updates_that_say_nothing_or_too_much(more, path, problem):
 
 
 def test_what_is_not_supported_yet_may_be_there_and_empty():
-    assert load(items=[item(links=[], files=[])])
+    assert load(items=[item(files=[])])
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just text\nmore"])
