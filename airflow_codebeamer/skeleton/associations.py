@@ -15,7 +15,7 @@ from airflow_codebeamer.client import Client
 from airflow_codebeamer.errors import NotFoundError
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.models import Association, Relation
-from airflow_codebeamer.skeleton.snapshot import Snapshot
+from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.steps import Associate, Dissociate
 from airflow_codebeamer.skeleton.tokens import item_token, settle_token
 
@@ -87,7 +87,7 @@ def plan_associations(
         if wish.associations is None:
             continue
         found = snapshot.keyed.get(wish.key)
-        here = () if found is None else snapshot.associations.get(found.item_id, ())
+        here = _standing(snapshot, found)
         spare = {name_of(one): one for one in reversed(here) if _is_ours(one, snapshot)}
         theirs = {name_of(one)[:2] for one in here if not _is_ours(one, snapshot)}
         for one in wish.associations:
@@ -102,6 +102,14 @@ def plan_associations(
             if found is not None and one.id in left and one.end is not None
         ]
     return tuple(made), tuple(gone)
+
+
+def _standing(snapshot: Snapshot, found: Found | None) -> list[Association]:
+    """Return the associations that start at an item, the oldest first."""
+    if found is None:
+        return []
+    here = snapshot.associations.get(found.item_id, ())
+    return sorted(here, key=lambda one: one.id)
 
 
 def is_by(association: Association, account: str) -> bool:

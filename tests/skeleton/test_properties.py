@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,19 @@ class Bench:
             # The server copies the name of what a reference points at when it is
             # written, and does not follow later changes of that name.
             item["subjects"] = sorted(entry["id"] for entry in item["subjects"])
+        there = {item["id"] for item in items}
+        links = sorted(
+            (one["start"], one["properties"]["type"], one["end"], one["created_by"])
+            for one in self.server.world()["associations"]
+            if {one["start"], one["end"]} <= there
+        )
         return json.dumps(
             [
-                {key: value for key, value in item.items() if key not in ignored}
-                for item in items
+                links,
+                *(
+                    {key: value for key, value in item.items() if key not in ignored}
+                    for item in items
+                ),
             ]
         )
 
@@ -161,6 +171,9 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         }
         if draw(st.booleans()):
             item["tables"] = {"Rows": draw(st.lists(ROWS, max_size=3))}
+        if draw(st.booleans()):
+            ends = draw(st.lists(st.sampled_from(keys), unique=True, max_size=2))
+            item["associations"] = [{"to": {"ref": end}} for end in ends]
         parent = draw(st.sampled_from([None, *keys[:index]]))
         items.append(item | ({"parent": parent} if parent else {}))
     order = draw(st.sampled_from(["strict", "append", "ignore"]))
@@ -230,4 +243,6 @@ def test_a_plan_does_not_depend_on_the_order_of_reading(bench, first, second, mi
         flow=snapshot.flow,
         queries=snapshot.queries,
     )
+    links = {item: group[::-1] for item, group in snapshot.associations.items()}
+    other = replace(other, associations=links)
     assert plan(document, other).to_json() == plan(document, snapshot).to_json()
