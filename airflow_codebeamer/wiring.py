@@ -21,6 +21,7 @@ from airflow_codebeamer.locking import (
     LockEngine,
     LockStatus,
     LockStore,
+    Queue,
     Recovery,
 )
 from airflow_codebeamer.settings import Settings, StoreSettings
@@ -73,6 +74,11 @@ class StoreView:
     def status(self) -> LockStatus:
         """Looks at locks, never acts."""
         return self._parts.get("status", lambda: LockStatus(LockStore(self.database)))
+
+    @property
+    def queue(self) -> Queue:
+        """Who waits for which tracker."""
+        return self._parts.get("queue", lambda: LockStore(self.database).queue)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -11,6 +11,7 @@ from airflow_codebeamer.locking.lock import Breaking, Lock, Owner
 from airflow_codebeamer.locking.parts import Undo, Undone
 from airflow_codebeamer.locking.permissions import Permissions, freeze, merge
 from airflow_codebeamer.locking.preflight import Preflight
+from airflow_codebeamer.locking.queue import Queue
 from airflow_codebeamer.locking.recovery import Recovered, Recovery
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.salvage import Salvage, SalvagePlan
@@ -34,6 +35,7 @@ __all__ = [
     "Owner",
     "Permissions",
     "Preflight",
+    "Queue",
     "Recovered",
     "Recovery",
     "ReleaseReport",

@@ -159,11 +159,13 @@ class LockEngine:
         """Undo open runs, give every role its rights back, and free the tracker.
 
         Nothing held, held by somebody else, or by the same owner under a newer
-        epoch than `epoch`: quiet, `released` is False and nothing is touched.
+        epoch than `epoch`: quiet, `released` is False and nothing is touched. Who
+        waited for the tracker waits no more.
 
         Raises:
             RestorePendingError: not all is back yet; recovery goes on.
         """
+        self.parts.store.queue.leave(self.parts.server, owner_key, tracker_id)
         return release(self.parts, tracker_id, owner_key, epoch)
 
     def break_lock(
@@ -245,10 +247,10 @@ class LockEngine:
     ) -> Ticket:
         """Return the owner's ticket, a new one if he has none; for who waits elsewhere.
 
-        It is alive for `waiter_ttl`; `Queue.attend` keeps it so.
+        It is alive for `offer_ttl`; `Queue.attend` keeps it so.
         """
         wish = self._wish(tracker_id, owner, reason, None, priority)
-        return waiting_of(self.parts, wish).join()
+        return waiting_of(self.parts, wish).join(is_elsewhere=True)
 
     def _wish(
         self,

@@ -81,11 +81,13 @@ class Queue:
         settings: LockSettings,
         priority: int = 0,
         reason: str = "",
+        is_elsewhere: bool = False,
     ) -> Ticket:
         """Return an owner's ticket for these trackers; a new one if he has none.
 
         A ticket that he has keeps its place; another priority moves it by what
-        the difference is worth.
+        the difference is worth. With `is_elsewhere` it lives for `offer_ttl`, until
+        somebody attends to it.
         """
         wanted = sorted(set(trackers))
         worth = settings.ageing.total_seconds()
@@ -115,7 +117,7 @@ class Queue:
                     place=queue_table.c.place
                     + (queue_table.c.priority - priority) * worth,
                     priority=priority,
-                    **self._here(settings),
+                    **self._here(settings, is_elsewhere=is_elsewhere),
                 )
             )
             ticket = next(self._select(connection, self._tickets().where(*mine)))
@@ -344,14 +346,17 @@ class Queue:
         span = max(settings.waiter_ttl, 3 * settings.poll)
         return {"seen_at": self._database.now, "live_until": self._moves.ahead(span)}
 
-    def _here(self, settings: LockSettings) -> Mapping[str, Any]:
-        """Return what is written when a waiter is there itself, to take an offer."""
+    def _here(
+        self, settings: LockSettings, *, is_elsewhere: bool = False
+    ) -> Mapping[str, Any]:
+        """Return what is written when a waiter acts itself: it takes an offer up."""
         offer = queue_table.c.offer_until
         renewed = self._moves.ahead(settings.offer_ttl)
-        return {
+        written = {
             **self._seen(settings),
             "offer_until": case((offer > self._database.now, renewed), else_=offer),
         }
+        return {**written, "live_until": renewed} if is_elsewhere else written
 
     def _ahead_of(self, mine: Any) -> ColumnElement[bool]:
         """Return the condition that somebody goes before the row of a ticket."""

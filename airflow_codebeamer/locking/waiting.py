@@ -62,7 +62,7 @@ class Waiting:
             head_start=head_start(self._parts, self._priority),
         )
 
-    def join(self) -> Ticket:
+    def join(self, *, is_elsewhere: bool = False) -> Ticket:
         """Return our ticket; take one if we have none."""
         if self._ticket is None:
             self._ticket = self._parts.store.queue.enqueue(
@@ -72,6 +72,7 @@ class Waiting:
                 settings=self._parts.settings,
                 priority=self._priority,
                 reason=self._reason,
+                is_elsewhere=is_elsewhere,
             )
         return self._ticket
 

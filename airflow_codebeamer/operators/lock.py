@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from airflow_codebeamer.errors import (
     ConfigurationError,
@@ -48,6 +48,10 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     :param lease: how long the lock is kept between two tasks of the run, the
         setting `bridge` if not given; while a generator runs it renews the lock.
     :param wait_for: how long to wait for somebody else's lock; None does not wait.
+    :param priority: who waits with a higher one goes first; a lower one counts one
+        more for each `ageing` (setting, five minutes) that it has waited longer.
+    :param skip_if_locked: skip the task, and what follows it, when somebody else has
+        the tracker and `wait_for` is over.
     :param reason: what for; shown to everybody who meets the lock.
     :param deferrable: wait in the triggerer, without a worker.
     :return: the handle of the lock: `locks` (a `lock`, `tracker_id` and `state`
@@ -69,6 +73,8 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         strategy: str = "role_permissions",
         lease: timedelta | None = None,
         wait_for: timedelta | None = None,
+        priority: int = 0,
+        skip_if_locked: bool = False,
         reason: str = "",
         deferrable: bool = False,
         **kwargs: Any,
@@ -81,15 +87,18 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         self.strategy = strategy
         self.lease = lease
         self.wait_for = wait_for
+        self.priority = priority
+        self.skip_if_locked = skip_if_locked
         self.reason = reason
         self.deferrable = deferrable
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Take the lock, or say who has it; return its handle."""
-        if not (self.deferrable and self.wait_for):
-            return self._acquire(context, codebeamer, self.wait_for)
-        until = codebeamer.clock.now() + self.wait_for
-        return self._acquire_or_defer(context, codebeamer, until, None)
+        with self._skipping():
+            if not (self.deferrable and self.wait_for):
+                return self._acquire(context, codebeamer, self.wait_for)
+            until = codebeamer.clock.now() + self.wait_for
+            return self._acquire_or_defer(context, codebeamer, until, None)
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None = None
@@ -103,7 +112,18 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 raise LockError(seen.message)
             if seen.status != "reached":
                 self.log.warning("%s", seen.message)
-            return self._resume(context, seen)
+            with self._skipping():
+                return self._resume(context, seen)
+
+    @contextmanager
+    def _skipping(self) -> Iterator[None]:
+        """Skip, if that is wanted, where somebody else has the tracker."""
+        try:
+            yield
+        except LockHeldError as error:
+            if self.skip_if_locked:
+                raise AirflowSkipException(str(error)) from error
+            raise
 
     def _resume(self, context: Context, seen: LockEvent) -> dict[str, Any]:
         until = seen.deadline or datetime.now(UTC)
@@ -130,13 +150,21 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 raise
             self.log.info("%s Waiting in the triggerer.", error)
             lock = codebeamer.settings.lock
+        tracker_id = one_tracker(self.tracker_id)
+        ticket = codebeamer.engine.enqueue(
+            tracker_id,
+            owner=owner_of(context),
+            reason=self.reason,
+            priority=self.priority,
+        )
         raise TaskDeferred(
             trigger=TrackerLockTrigger(
-                tracker_id=one_tracker(self.tracker_id),
+                tracker_id=tracker_id,
                 codebeamer_conn_id=self.codebeamer_conn_id,
                 deadline=until.isoformat(),
                 poll_seconds=lock.poll.total_seconds(),
                 take_over=True,
+                ticket=ticket.number,
             ),
             method_name="execute_complete",
             timeout=left + 2 * lock.ttl,
@@ -156,6 +184,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 lease=self.lease,
                 wait_for=patience,
                 exclusive_role=self.exclusive_role or None,
+                priority=self.priority,
             )
         except LockHeldError:
             self._show_other(context, codebeamer, tracker_id)

@@ -28,6 +28,8 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
 
     :param tracker_id: the tracker's number.
     :param reason: what for; shown to everybody who meets the lock.
+    :param priority: as that of the lock task; somebody who waits with a higher one
+        is not overtaken.
     :param lease: how long the record is kept for a lock task that never comes;
         the setting `bridge` if not given.
     :return: a handle in the state `granted`; in the state `waiting` if somebody
@@ -42,12 +44,14 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
         tracker_id: int | str | Sequence[int | str],
         reason: str = "",
         lease: timedelta | None = None,
+        priority: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.tracker_id = tracker_id
         self.reason = reason
         self.lease = lease
+        self.priority = priority
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Write the record; return its handle."""
@@ -55,7 +59,11 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
         self.heading_for(codebeamer, tracker_id)
         owner = owner_of(context)
         lock = codebeamer.engine.reserve(
-            tracker_id, owner=owner, reason=self.reason, lease=self.lease
+            tracker_id,
+            owner=owner,
+            reason=self.reason,
+            lease=self.lease,
+            priority=self.priority,
         )
         if lock.is_mine:
             self.log.info(
@@ -68,7 +76,7 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
             self.log.info(
                 "Tracker %s is %s by %s: the lock task waits for it, or says so.",
                 tracker_id,
-                lock.state.value,
-                lock.owner.key,
+                lock.state.value if lock.owner.key else "kept",
+                lock.owner.key or "others who wait",
             )
         return handle_of(owner, [lock])

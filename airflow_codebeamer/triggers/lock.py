@@ -11,10 +11,16 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_codebeamer.clock import SystemClock
-from airflow_codebeamer.errors import CodebeamerError, DatabaseError, Retry
+from airflow_codebeamer.errors import (
+    CodebeamerError,
+    DatabaseError,
+    Retry,
+    TicketRemovedError,
+)
 from airflow_codebeamer.hooks import CodebeamerHook
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Lock, LockState
+from airflow_codebeamer.triggers.attendant import attendant_of
 from airflow_codebeamer.triggers.events import LockEvent
 from airflow_codebeamer.wiring import Codebeamer
 
@@ -42,14 +48,18 @@ def is_reached(lock: Lock | None, state: WantedState) -> bool:
 class TrackerLockTrigger(BaseTrigger):
     """Look at a tracker's lock in the store until it is free, or held.
 
-    Only looks: it takes and releases nothing, whatever becomes of it. A restarted
-    triggerer goes on with the same deadline.
+    Only looks: it takes and releases nothing, whatever becomes of it. With a
+    ticket it ends when the tracker is kept for the task, which then takes it. A
+    restarted triggerer goes on with the same deadline and the same ticket.
 
     :param tracker_id: the tracker.
     :param state: `free` or `held`.
     :param codebeamer_conn_id: the connection of the server.
     :param deadline: when to give up, ISO 8601 with offset; None waits for ever.
     :param poll_seconds: time between two looks.
+    :param ticket: the number of the task's ticket in the queue: wait for its turn,
+        keeping it alive. All such triggers of a triggerer and a connection share one
+        look at the store.
     :param take_over: end the wait for `free` also when the holder's lease is over,
         since whoever acquires then may restore and take the tracker.
     """
@@ -62,6 +72,7 @@ class TrackerLockTrigger(BaseTrigger):
         deadline: str | None = None,
         poll_seconds: float = 5.0,
         take_over: bool = False,
+        ticket: int | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tracker_id = tracker_id
@@ -70,6 +81,7 @@ class TrackerLockTrigger(BaseTrigger):
         self.deadline = deadline
         self.poll_seconds = poll_seconds
         self.take_over = take_over
+        self.ticket = ticket
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of this class and arguments that JSON can carry."""
@@ -82,13 +94,38 @@ class TrackerLockTrigger(BaseTrigger):
                 "deadline": self.deadline,
                 "poll_seconds": self.poll_seconds,
                 "take_over": self.take_over,
+                "ticket": self.ticket,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: reached, timeout or error."""
-        event = await self._wait()
+        event = await (self._wait() if self.ticket is None else self._queue())
         yield TriggerEvent(event.payload())  # type: ignore[no-untyped-call]
+
+    async def _queue(self) -> LockEvent:
+        """Wait with a ticket: the attendant looks for all who do."""
+        hook = CodebeamerHook(self.codebeamer_conn_id)
+        attendant = attendant_of(self.codebeamer_conn_id, hook.codebeamer)
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                assert self.ticket is not None  # noqa: S101 -- asked by our caller
+                is_ours = await attendant.wait(self.ticket, self.poll_seconds)
+        except TimeoutError:
+            return self._event(
+                "timeout", f"It was not our turn for tracker {self.tracker_id} in time."
+            )
+        except Exception as error:
+            return self._failed(error)
+        if is_ours:
+            return self._event("reached")
+        return self._failed(TicketRemovedError([self.tracker_id], owner="This task"))
+
+    def _seconds_left(self) -> float | None:
+        if self.deadline is None:
+            return None
+        left = datetime.fromisoformat(self.deadline) - SystemClock().now()
+        return max(0.0, left.total_seconds())
 
     async def _wait(self) -> LockEvent:
         hook = CodebeamerHook(self.codebeamer_conn_id)

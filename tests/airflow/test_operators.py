@@ -10,7 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+)
 from structlog.testing import capture_logs
 
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID
@@ -191,6 +195,60 @@ def test_deferring_keeps_its_deadline(here: Any, elsewhere: Codebeamer) -> None:
     elsewhere.engine.release(TRACKER, owner_key="alice")
     handle = waiting.execute_complete(CONTEXT, again.payload())
     assert handle["locks"][0]["state"] == "held"
+
+
+def test_deferred_lock_keeps_its_ticket_and_has_its_turn(
+    here: Any, elsewhere: Codebeamer
+) -> None:
+    """The tracker is kept for it: whoever else asks meanwhile waits behind it."""
+    alice, bob = Owner.here("alice"), Owner.here("bob")
+    elsewhere.engine.acquire(TRACKER, owner=alice)
+    waiting = lock(deferrable=True, wait_for=timedelta(seconds=30), priority=2)
+    for _ in range(2):
+        with pytest.raises(TaskDeferred) as caught:
+            waiting.execute(CONTEXT)
+    (ticket,) = elsewhere.queue.list_tickets()
+    assert (ticket.owner.key, ticket.priority, ticket.is_live) == (RUN, 2, True)
+    _, arguments = caught.value.trigger.serialize()
+    assert arguments["ticket"] == ticket.number
+    elsewhere.engine.release(TRACKER, owner_key="alice")
+    with pytest.raises(LockHeldError, match="is free, and kept for fill/manual/1"):
+        elsewhere.engine.acquire(TRACKER, owner=bob)
+    reserved = ReserveTrackerOperator(task_id="r", tracker_id=TRACKER).execute(
+        {"ti": SimpleNamespace(dag_id="fill", run_id="manual/2", map_index=-1)}
+    )
+    assert reserved["locks"][0]["state"] == "waiting"
+    seen = LockEvent(
+        status="reached",
+        tracker_id=TRACKER,
+        deadline=datetime.now(UTC) + timedelta(seconds=30),
+    )
+    assert waiting.execute_complete(CONTEXT, seen.payload())["owner"] == RUN
+    assert elsewhere.queue.list_tickets() == []
+
+
+def test_unlock_ends_the_wait_of_a_run(here: Any, elsewhere: Codebeamer) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    with pytest.raises(TaskDeferred):
+        lock(deferrable=True, wait_for=timedelta(seconds=30)).execute(CONTEXT)
+    elsewhere.engine.release(TRACKER, owner_key=RUN)
+    assert elsewhere.queue.list_tickets() == []
+    assert here.owners() == {TRACKER: "alice"}
+
+
+def test_lock_that_is_skipped_where_others_are(
+    here: Any, elsewhere: Codebeamer
+) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    with pytest.raises(AirflowSkipException, match="locked by alice"):
+        lock(skip_if_locked=True).execute(CONTEXT)
+    with pytest.raises(LockHeldError):
+        lock().execute(CONTEXT)
+    over = LockEvent(status="timeout", tracker_id=TRACKER, deadline=datetime.now(UTC))
+    waiting = lock(skip_if_locked=True, deferrable=True, wait_for=timedelta(seconds=30))
+    with pytest.raises(AirflowSkipException):
+        waiting.execute_complete(CONTEXT, over.payload())
+    assert here.owners() == {TRACKER: "alice"}
 
 
 def test_deferred_lock_takes_a_dead_holders_place(
