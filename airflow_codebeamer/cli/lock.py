@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from airflow_codebeamer.cli.options import Tracker, command
+from airflow_codebeamer.cli.queue import waiting_document, waiting_lines
 from airflow_codebeamer.cli.session import Session
 from airflow_codebeamer.cli.spans import span
 from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
@@ -43,6 +44,9 @@ def acquire(
     lease: Annotated[str, typer.Option(help="How long it lasts, like 30m.")] = "",
     wait: Annotated[str, typer.Option(help="How long to wait, like 5m.")] = "",
     reason: Annotated[str, typer.Option(help="What for; others see it.")] = "",
+    priority: Annotated[
+        int, typer.Option(help="Who waits with a higher one goes first.")
+    ] = 0,
 ) -> int:
     """Take the locks of trackers, all of them or none."""
     lasts = span(lease, option="--lease") if lease else None
@@ -59,6 +63,7 @@ def acquire(
                     reason=reason,
                     lease=lasts,
                     wait_for=waits,
+                    priority=priority,
                 )
                 taken.append(lock)
         except BaseException:
@@ -127,18 +132,22 @@ def show(session: Session, tracker: Tracker) -> int:
     with session.open_store() as store:
         lock = find_lock(store.status, session.server, TrackerId(tracker))
         heir = "" if lock is None else _heir(store.status, lock)
+        waiting = store.status.list_tickets(
+            session.server or (lock.server if lock else None), TrackerId(tracker)
+        )
     if lock is None:
         session.out.result(
             {"tracker_id": tracker, "state": LockState.FREE.value},
             [f"Tracker {tracker} is free and was never locked."],
         )
         return 0
-    document = lock_document(lock)
+    document = {**lock_document(lock), "waiting": waiting_document(waiting)}
     lines = [
         f"{name:<15} {_words(value)}"
         for name, value in document.items()
-        if value and name != "owner_died"
+        if value and name not in ("owner_died", "waiting")
     ]
+    lines += waiting_lines(waiting)
     if heir:
         lines.append(f"Its owner did not release it; {heir} is to put the rights back.")
     session.out.result(document, lines)

@@ -22,6 +22,7 @@ from airflow_codebeamer.cli import (
     document,
     emulator,
     generate,
+    queue,
     recover,
     restore,
     store,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.add_typer(decisions.app, name="lock")
 app.add_typer(store.app, name="store")
 app.add_typer(emulator.app, name="emulator")
+queue.register(decisions.app)
 for _room in (recover, restore, generate, document, doctor, demo):
     _room.register(app)
 

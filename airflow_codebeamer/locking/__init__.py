@@ -18,7 +18,7 @@ from airflow_codebeamer.locking.salvage import Salvage, SalvagePlan
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.status import LockStatus
 from airflow_codebeamer.locking.store import LockStore
-from airflow_codebeamer.locking.ticket import Ticket
+from airflow_codebeamer.locking.ticket import Ticket, positions
 
 __all__ = [
     "Breaking",
@@ -48,4 +48,5 @@ __all__ = [
     "find_escrows",
     "freeze",
     "merge",
+    "positions",
 ]

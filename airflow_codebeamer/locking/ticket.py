@@ -12,7 +12,7 @@ from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.lock import Owner
 from airflow_codebeamer.locking.rows import moment
 
-__all__ = ["Ticket", "digest_of", "ticket_from_row"]
+__all__ = ["Ticket", "digest_of", "positions", "ticket_from_row"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,26 @@ class Ticket:
 def digest_of(trackers: Iterable[TrackerId]) -> str:
     """Return what stands for a set of trackers in an index."""
     return sha256(",".join(map(str, sorted(set(trackers)))).encode()).hexdigest()
+
+
+def positions(tickets: Iterable[Ticket]) -> dict[int, int]:
+    """Return which turn each living ticket has, from 1; `tickets` are in order.
+
+    It counts those who want a tracker that the ticket is for.
+    """
+    before: list[Ticket] = []
+    found: dict[int, int] = {}
+    for ticket in tickets:
+        if not ticket.is_live:
+            continue
+        ahead = [
+            other
+            for other in before
+            if other.server == ticket.server and {*other.trackers} & {*ticket.trackers}
+        ]
+        found[ticket.number] = 1 + len(ahead)
+        before.append(ticket)
+    return found
 
 
 def ticket_from_row(row: Mapping[Any, Any]) -> Ticket:
