@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large access adversary bench matrix matrix-celery model seeded rounds outages fuzz \
+.PHONY: demo test check nightly large access adversary bench matrix matrix-celery model schedules seeded rounds outages fuzz \
 	up format clean
 
 define install
@@ -106,6 +106,11 @@ seeded: $(VENV)/.dev
 ## writes its page (a minute and a half)
 adversary: $(VENV)/.dev
 	@$(BIN)/python -m tests.adversary --write
+
+## schedules: crashes, lost answers, late requests and edits in twos and threes on the real
+## code; writes its page (about an hour)
+schedules: $(VENV)/.dev
+	@$(BIN)/python -m tests.schedules --write
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

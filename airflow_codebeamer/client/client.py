@@ -24,7 +24,8 @@ class Client:
     `attachments`.
 
     One client serves any number of threads. It keeps connections open and all
-    its threads to one pace; use it in a `with` block, or close it.
+    its threads to one pace; use it in a `with` block, or close it. A `transport`
+    replaces the one that it would make for itself.
 
     Not promised: a second client, here or in another process, knows nothing of
     this one's pace, even for the same account. Share one, or divide the rates.
@@ -39,9 +40,15 @@ class Client:
         0
     """
 
-    def __init__(self, settings: ServerSettings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+    ) -> None:
         self.settings = settings
-        self._transport = Transport(settings, clock or SystemClock())
+        self._transport = transport or Transport(settings, clock or SystemClock())
         self.projects = Projects(self._transport)
         self.trackers = Trackers(self._transport)
         self.items = Items(self._transport)

@@ -13,7 +13,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeAlias
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from airflow_codebeamer import __version__
@@ -48,17 +48,25 @@ class Transport:
     further threads wait for a free one. Redirects are never followed and
     cookies never kept, so that credentials and answers stay where they belong.
 
+    `adapter` carries requests some other way than over connections of ours.
+
     Not promised: a bound on the whole length of a slow answer. The read
     timeout bounds each silence in it.
     """
 
-    def __init__(self, settings: ServerSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        clock: Clock,
+        *,
+        adapter: BaseAdapter | None = None,
+    ) -> None:
         self.connections = settings.connections
         self._settings = settings
         self._clock = clock
         rates = limits(settings.requests_per_second, settings.requests_per_minute)
         self._pace = Pace(rates, clock)
-        self._session = _session(settings)
+        self._session = _session(settings, adapter or _connections(settings))
         self._guard = threading.Lock()
         self._requests_made = 0
         self._has_succeeded = False
@@ -289,21 +297,24 @@ class _Login(requests.auth.AuthBase):
         return f"Basic {base64.b64encode(pair).decode('ascii')}"
 
 
-def _session(settings: ServerSettings) -> requests.Session:
+def _session(settings: ServerSettings, adapter: BaseAdapter) -> requests.Session:
     session = requests.Session()
     session.auth = _Login(settings)
     session.headers["Accept"] = "application/json"
     session.headers["User-Agent"] = f"airflow-provider-codebeamer/{__version__}"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _connections(settings: ServerSettings) -> HTTPAdapter:
+    return HTTPAdapter(
         pool_connections=1,
         pool_maxsize=settings.connections,
         pool_block=True,
         max_retries=0,
     )
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
 
 
 def _query(query: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import doctest
+import io
 import threading
 
 import pytest
+import requests
+from requests.adapters import BaseAdapter
 
 from airflow_codebeamer import client as door
 from airflow_codebeamer.client import Client
+from airflow_codebeamer.client.transport import Transport
 from airflow_codebeamer.clock import ManualClock
 from airflow_codebeamer.emulator import Emulator
 from airflow_codebeamer.settings import ServerSettings
@@ -94,3 +98,27 @@ def test_a_throttling_server_is_obeyed(own_pace):
     assert statuses.count(200) == 20
     assert (429 in statuses) is not own_pace
     assert clock.monotonic() >= 5.9
+
+
+def test_requests_travel_as_the_transport_wants():
+    asked = []
+
+    class Echo(BaseAdapter):
+        def send(self, request, *args, **kwargs):
+            asked.append(request.url)
+            response = requests.Response()
+            response.status_code = 200
+            response.raw = io.BytesIO(b"[]")
+            return response
+
+        def close(self):
+            asked.append("closed")
+
+    transport = Transport(
+        settings("http://nowhere.invalid/cb"), ManualClock(), adapter=Echo()
+    )
+    with Client(settings("http://nowhere.invalid/cb"), transport=transport) as client:
+        assert client.projects.list_projects() == []
+        assert client.requests_made == 1
+    assert asked[0] == "http://nowhere.invalid/cb/api/v3/projects"
+    assert "closed" in asked
