@@ -7,6 +7,7 @@ of them may come second: what is released already is left alone.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,19 +46,23 @@ class _Run:
     run_id: str
     map_index: int | None
     is_in_task: bool
-    tracker_id: int | str | None = None
+    #: What the notifier was given: a number, several, or the text of either.
+    trackers: Any = None
 
     @classmethod
-    def of(
-        cls, context: Mapping[str, Any], tracker_id: int | str | None = None
-    ) -> _Run | None:
+    def of(cls, context: Mapping[str, Any], trackers: Any = None) -> _Run | None:
         found = run_of(context)
         if found is None:
             return None
         whole_run = "reason" in context or "deadline" in context
         index = None if whole_run else getattr(context.get("ti"), "map_index", None)
         # Only in the process of the task itself is there an exception to show.
-        return cls(*found, index, "exception" in context, tracker_id)
+        return cls(*found, index, "exception" in context, trackers)
+
+    def means(self, tracker_id: int) -> bool:
+        """Whether a tracker is among those to be given back; all without any."""
+        wanted = re.findall(r"\d+", str(self.trackers or ""))
+        return not wanted or str(tracker_id) in wanted
 
     @property
     def seconds(self) -> float:
@@ -75,7 +80,7 @@ class ReleaseLocksNotifier(BaseNotifier):
 
     :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
     :param limit: how long it may take; by default what Airflow grants there.
-    :param tracker_id: give back this tracker only, where a run has several.
+    :param tracker_id: give back this tracker only, or these, where a run has several.
     """
 
     template_fields: Sequence[str] = ("codebeamer_conn_id", "tracker_id")
@@ -85,7 +90,7 @@ class ReleaseLocksNotifier(BaseNotifier):
         codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
         limit: timedelta | None = None,
         context: Context | None = None,
-        tracker_id: int | str | XComArg | None = None,
+        tracker_id: int | str | Sequence[int | str] | XComArg | None = None,
     ) -> None:
         super().__init__(context=context)
         self.codebeamer_conn_id = codebeamer_conn_id
@@ -155,11 +160,11 @@ def _release(
     conn_ids: Sequence[str],
     context: Mapping[str, Any],
     limit: timedelta | None = None,
-    tracker_id: int | str | None = None,
+    trackers: Any = None,
 ) -> None:
     clock = SystemClock()
     began = clock.monotonic()
-    run = _Run.of(context, tracker_id)
+    run = _Run.of(context, trackers)
     if run is None:
         log.error("No run in the callback's context: its locks are left to recover")
         return
@@ -208,7 +213,7 @@ def _release_all(codebeamer: Codebeamer, run: _Run) -> None:
     owed = [
         lock
         for lock in list_owed(codebeamer, run.dag_id, run.run_id, run.map_index)
-        if str(run.tracker_id or lock.tracker_id) == str(lock.tracker_id)
+        if run.means(lock.tracker_id)
     ]
     for lock in owed:
         # An error leaves the others to teardown and janitor, as time does.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -54,6 +54,7 @@ def generator_dag(
     *,
     generator: str | Callable[..., Any],
     tracker_id: int | None = None,
+    also_lock: Sequence[int] = (),
     generator_args: Mapping[str, Any] | None = None,
     reason: str = "",
     schedule: Any = None,
@@ -80,6 +81,8 @@ def generator_dag(
     :param generator: "package.module:name", the name of an entry point, or a
         callable (which then has no field in the form).
     :param tracker_id: the tracker; without it every run has to say one.
+    :param also_lock: trackers that are locked in one with it, all or none, for a
+        generator that reads or writes there as well.
     :param generator_args: the generator's arguments, as JSON would have them.
     :param reason: what for; shown to everybody who meets the lock.
     :param schedule: as of a DAG; needs `tracker_id`.
@@ -136,7 +139,7 @@ def generator_dag(
         )
         reserve, lock, unlock, verify = _frame(
             notifier,
-            tracker_id="{{ params.tracker_id }}",
+            tracker_id=_all_of("{{ params.tracker_id }}", also_lock),
             reason="{{ params.reason }}",
             exclusive_role=exclusive_role,
             lease=lease,
@@ -148,7 +151,7 @@ def generator_dag(
 
 @contextmanager
 def exclusive_tracker(
-    tracker_id: int | str | XComArg,
+    tracker_id: int | str | Sequence[int | str] | XComArg,
     *,
     group_id: str = "exclusive_tracker",
     codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
@@ -167,15 +170,15 @@ def exclusive_tracker(
     `release_locks` as `on_failure_callback`, unless it has it: some failures
     reach no task. Each of your tasks begins only while the lock is good, renews
     the lease from its own process while it runs, and is stopped when the lock is
-    lost. To fill several trackers, use it in a mapped task group, or several
-    times with a `group_id` each.
+    lost. To fill several trackers one by one, use it in a mapped task group, or
+    several times with a `group_id` each; to have several at once, give a list.
 
     Not promised: that anybody renews while a task is deferred or waits to be
     rescheduled. Make the lease longer than that. Nor that what follows the group
     waits for the unlock: Airflow leaves teardowns out there.
 
-    :param tracker_id: the tracker's number, a template of it, or what another
-        task returned.
+    :param tracker_id: the tracker's number, a template of it, what another task
+        returned, or a list of numbers: one lock of all, which are taken or none.
     :param group_id: the id of the task group.
     :param codebeamer_conn_id: the Airflow connection, of the type `codebeamer`.
     :param exclusive_role: the role that keeps write access; the connection's
@@ -282,6 +285,12 @@ def _frame(
     unlock.as_teardown(setups=reserve)
     verify.as_teardown(setups=reserve, on_failure_fail_dagrun=True)
     return reserve, lock, unlock, verify
+
+
+def _all_of(tracker_id: str, also: Sequence[int]) -> str:
+    """Return the template of a list of trackers, or of the one."""
+    more = ", ".join(str(int(number)) for number in also)
+    return f"[{tracker_id}, {more}]" if more else tracker_id
 
 
 def _form(

@@ -41,7 +41,8 @@ The owner of a lock is `dag_id/run_id`, with the map index for a mapped task. A
 second try gets the lock that the run already holds. Everything releases by
 tracker, owner and epoch: doing it twice, late or from two places at once is
 harmless. An error for which a retry cannot help ends the task at once
-(`AirflowFailException`). One lock covers one tracker.
+(`AirflowFailException`). A lock task may take several trackers in
+one lock: all of them or none.
 
 T: the parameter is a template. What else a class takes is Airflow's.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from airflow_codebeamer.cli.options import Tracker, command
 from airflow_codebeamer.cli.queue import waiting_document, waiting_lines
 from airflow_codebeamer.cli.session import Session
 from airflow_codebeamer.cli.spans import span
-from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
+from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import (
     Certificate,
@@ -22,7 +21,6 @@ from airflow_codebeamer.locking import (
     Owner,
     ReleaseReport,
 )
-from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["DRIFT", "app", "find_lock", "lock_document", "lock_line", "release_line"]
 
@@ -51,25 +49,15 @@ def acquire(
     """Take the locks of trackers, all of them or none."""
     lasts = span(lease, option="--lease") if lease else None
     waits = span(wait, option="--wait") if wait else None
-    taken: list[Lock] = []
     with session.connect() as codebeamer:
-        held = _held_before(codebeamer, owner)
-        try:
-            # In one order for everybody: two who want both cannot block each other.
-            for number in sorted(set(trackers)):
-                lock = codebeamer.engine.acquire(
-                    TrackerId(number),
-                    owner=Owner.here(owner),
-                    reason=reason,
-                    lease=lasts,
-                    wait_for=waits,
-                    priority=priority,
-                )
-                taken.append(lock)
-        except BaseException:
-            new = [lock for lock in taken if lock.tracker_id not in held]
-            _give_back(codebeamer, new, session)
-            raise
+        taken = codebeamer.engine.acquire_all(
+            [TrackerId(number) for number in trackers],
+            owner=Owner.here(owner),
+            reason=reason,
+            lease=lasts,
+            wait_for=waits,
+            priority=priority,
+        )
     session.out.result(
         {"locks": [lock_document(lock) for lock in taken]}, map(lock_line, taken)
     )
@@ -85,12 +73,9 @@ def release(
     ] = None,
 ) -> int:
     """Restore and release what an owner holds; nothing held is success."""
-    reports: list[ReleaseReport] = []
+    wanted = None if not trackers else [TrackerId(number) for number in trackers]
     with session.connect() as codebeamer:
-        wanted = set(trackers or _held_before(codebeamer, owner))
-        for number in sorted(wanted):
-            report = codebeamer.engine.release(TrackerId(number), owner_key=owner)
-            reports.append(report)
+        reports = codebeamer.engine.release_all(owner_key=owner, tracker_ids=wanted)
     nothing = f"{owner} holds nothing"
     lines = [release_line(report) for report in reports] or [nothing]
     session.out.result({"released": [r.to_json() for r in reports]}, lines)
@@ -254,20 +239,6 @@ def release_line(report: ReleaseReport) -> str:
 def _certificate_lines(one: Certificate) -> list[str]:
     head = f"{one.owner}, {one.began[:19]} to {one.ended[:19]}: {one.sentence}."
     return [head, *(f"  {change}" for change in one.changes)]
-
-
-def _held_before(codebeamer: Codebeamer, owner: str) -> list[int]:
-    locks = codebeamer.status.list_locks(codebeamer.settings.server.base)
-    return [lock.tracker_id for lock in locks if lock.owner.key == owner]
-
-
-def _give_back(codebeamer: Codebeamer, locks: Sequence[Lock], session: Session) -> None:
-    for lock in locks:
-        with suppress(CodebeamerError):  # the first error is the one to tell
-            codebeamer.engine.release(
-                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
-            )
-            session.out.say(f"Tracker {lock.tracker_id} was given back.")
 
 
 def _heir(status: LockStatus, lock: Lock) -> str:

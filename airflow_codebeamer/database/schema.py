@@ -99,6 +99,8 @@ lock_table = Table(
     Column("owner_died", Boolean, nullable=False, server_default=false()),
     Column("fingerprint", JsonText),
     _text("exclusive_role"),
+    # Every tracker that was taken in one lock with this one; NULL if it is alone.
+    Column("members", JsonText),
     _text("created_host"),
     Column("created_at", Double),
     Column("changed_at", Double),

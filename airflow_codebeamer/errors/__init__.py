@@ -13,6 +13,7 @@
     │   ├── LockRefusedError        preflight: locking would not be safe
     │   ├── LockHeldError           somebody else holds the tracker
     │   ├── TicketRemovedError      our ticket is not in the queue any more
+    │   ├── LockSetError            a set of trackers never grows
     │   ├── LockLostError           we held it once, not any more
     │   ├── IllegalStepError        a state does not allow this step
     │   ├── PermissionDriftError    permissions are not what the journal left
@@ -67,6 +68,7 @@ from airflow_codebeamer.errors.locks import (
     LockHeldError,
     LockLostError,
     LockRefusedError,
+    LockSetError,
     PermissionDriftError,
     RestorePendingError,
     TicketRemovedError,
@@ -123,6 +125,7 @@ __all__ = [
     "LockHeldError",
     "LockLostError",
     "LockRefusedError",
+    "LockSetError",
     "NotFoundError",
     "NotSentError",
     "OutcomeUnknownError",

@@ -15,6 +15,7 @@ __all__ = [
     "LockHeldError",
     "LockLostError",
     "LockRefusedError",
+    "LockSetError",
     "PermissionDriftError",
     "RestorePendingError",
     "TicketRemovedError",
@@ -89,6 +90,24 @@ class TicketRemovedError(LockError):
         )
         self.trackers = tuple(trackers)
         self.owner = owner
+
+
+class LockSetError(LockError):
+    """An owner of some trackers asked for others beside them: a set grows never.
+
+    `held` are the trackers that he has in one lock, `wanted` those he asked for.
+    """
+
+    def __init__(self, owner: str, held: Sequence[int], wanted: Sequence[int]) -> None:
+        super().__init__(
+            f"{owner} holds tracker {_listed(held)} and asked for {_listed(wanted)}: "
+            "what is taken in one lock cannot grow or change, since two who each wait "
+            "for the other's would wait for ever; release it, then take all trackers "
+            "that are needed together."
+        )
+        self.owner = owner
+        self.held = tuple(held)
+        self.wanted = tuple(wanted)
 
 
 class LockLostError(LockError):
@@ -201,3 +220,7 @@ class EscrowError(LockError):
         self.where = where
         self.problem = problem
         self.advice = advice
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(str(number) for number in sorted(numbers))

@@ -23,12 +23,15 @@ from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import Watch, take_over
 from airflow_codebeamer.locking.waiting import Waiting, head_start, held
 
-__all__ = ["Acquisition", "Wish", "grant", "waiting_of"]
+__all__ = ["Acquisition", "Wish", "grant_all", "waiting_of"]
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants: a tracker, for himself, for so long, in that role."""
+    """What somebody wants: a tracker, for himself, for so long, in that role.
+
+    `members` are all trackers that he wants in one lock; () if it is the only one.
+    """
 
     tracker_id: TrackerId
     owner: Owner
@@ -37,21 +40,27 @@ class Wish:
     wait_for: timedelta
     exclusive_role: str
     priority: int = 0
+    members: tuple[TrackerId, ...] = ()
+
+    @property
+    def trackers(self) -> tuple[TrackerId, ...]:
+        """Every tracker that is wanted in one lock."""
+        return self.members or (self.tracker_id,)
 
 
-def grant(parts: Parts, wish: Wish, lease: timedelta) -> Lock | None:
-    """Write the record of a free tracker; None if it is not free, or kept."""
+def grant_all(parts: Parts, wish: Wish, lease: timedelta) -> tuple[Lock, ...]:
+    """Write the records of free trackers, all or none; () if not free, or kept."""
     sent = parts.deadlines.now()
-    granted = parts.store.grant(
+    granted = parts.store.grant_all(
         parts.server,
-        wish.tracker_id,
+        wish.trackers,
         wish.owner,
         reason=wish.reason,
         lease=lease,
         head_start=head_start(parts, wish.priority),
     )
-    if granted is not None:
-        parts.deadlines.note(granted, sent, lease)
+    for lock in granted:
+        parts.deadlines.note(lock, sent, lease)
     return granted
 
 
@@ -59,7 +68,7 @@ def waiting_of(parts: Parts, wish: Wish) -> Waiting:
     """Return the way of a wish through the queue."""
     return Waiting(
         parts,
-        wish.tracker_id,
+        wish.trackers,
         wish.owner,
         priority=wish.priority,
         reason=wish.reason,
@@ -73,49 +82,59 @@ class Acquisition:
         self._parts = parts
         self._watch = watch
         self._wish = wish
-        self._waiting = waiting_of(parts, wish)
+        self.waiting = waiting_of(parts, wish)
 
     def run(self) -> Lock:
         """Return the lock, held; see `LockEngine.acquire`."""
         try:
             return self._run()
         except BaseException:
-            self._waiting.rest()
+            self.waiting.rest()
             raise
 
     def _run(self) -> Lock:
         end = self._parts.clock.monotonic() + self._wish.wait_for.total_seconds()
         while True:
-            may_try = self._waiting.may_try()
-            seen = self._find()
+            may_try = self.waiting.may_try()
+            seen = self.find()
             if seen is None or seen.state is LockState.FREE:
                 lock = self._take_free() if may_try else None
-            elif seen.owner.key == self._wish.owner.key and seen.breaking is None:
+            elif self.is_mine(seen):
                 lock = self._take_own(seen)
             else:
                 lock = None
-                self._recover_dead(seen)
+                self.recover_dead(seen)
             if lock is not None:
                 return lock
-            self._wait(end)
+            self.wait(end)
 
-    def _find(self) -> Lock | None:
+    def find(self) -> Lock | None:
+        """Return the tracker's record."""
         return self._parts.store.find(self._parts.server, self._wish.tracker_id)
 
+    def is_mine(self, seen: Lock) -> bool:
+        """Say whether a record is this owner's to go on with."""
+        return seen.owner.key == self._wish.owner.key and seen.breaking is None
+
     def _take_free(self) -> Lock | None:
-        account = self._inspect()
-        granted = grant(self._parts, self._wish, self._parts.settings.ttl)
-        return None if granted is None else self._reduce(granted, account)
+        account = self.inspect()
+        granted = grant_all(self._parts, self._wish, self._parts.settings.ttl)
+        return self.reduce(granted[0], account) if granted else None
 
     def _take_own(self, seen: Lock) -> Lock | None:
         if seen.state is LockState.HELD:
-            return self._take_held(seen)
+            return self.take_held(seen)
         if seen.state is LockState.RESTORING:
             release(self._parts, seen.tracker_id, seen.owner.key, None)
             return None
         account = None
         if seen.state is LockState.GRANTED:
-            account = self._inspect_or_give_back(seen)
+            account = self.inspect_or_give_back(seen)
+        adopted = self.adopt(seen)
+        return None if adopted is None else self.reduce(adopted, account)
+
+    def adopt(self, seen: Lock) -> Lock | None:
+        """Go on, under a new epoch, with a lock that an earlier try began."""
         ttl = self._parts.settings.ttl
         sent = self._parts.deadlines.now()
         adopted = self._parts.store.adopt(
@@ -124,9 +143,10 @@ class Acquisition:
         if adopted is None:
             return None
         self._parts.deadlines.note(adopted, sent, ttl)
-        return self._reduce(adopted, account)
+        return adopted
 
-    def _take_held(self, seen: Lock) -> Lock | None:
+    def take_held(self, seen: Lock) -> Lock | None:
+        """Extend the lease of a lock that is held; restore it if that is too late."""
         sent = self._parts.deadlines.now()
         try:
             renewed = self._parts.store.renew(seen, self._wish.lease)
@@ -142,19 +162,22 @@ class Acquisition:
         self._parts.deadlines.note(renewed, sent, self._wish.lease)
         return renewed
 
-    def _inspect(self) -> Preflight:
+    def inspect(self) -> Preflight:
+        """Look whether locking is safe; see `Preflight.require`."""
         wish = self._wish
         account = inspect_account(self._parts, wish.tracker_id, wish.exclusive_role)
         return account.require()
 
-    def _inspect_or_give_back(self, seen: Lock) -> Preflight:
+    def inspect_or_give_back(self, seen: Lock) -> Preflight:
+        """Do so under a granted lock, which a refusal frees."""
         try:
-            return self._inspect()
+            return self.inspect()
         except LockRefusedError as error:
             self._parts.store.give_back(seen, detail=_findings(error))
             raise
 
-    def _reduce(self, lock: Lock, account: Preflight | None) -> Lock:
+    def reduce(self, lock: Lock, account: Preflight | None) -> Lock:
+        """Take a granted or half-locked tracker to held; a refusal frees it."""
         reducing = Reducing(self._parts, lock)
         try:
             return reducing.run(account, self._wish.lease)
@@ -175,7 +198,7 @@ class Acquisition:
         self._parts.history.record(lock, "refused", _findings(error))
         release(self._parts, lock.tracker_id, lock.owner.key, lock.epoch)
 
-    def _recover_dead(self, seen: Lock) -> None:
+    def recover_dead(self, seen: Lock) -> None:
         """Recover a lock whose holder is gone, so that it can be taken afresh."""
         if not self._watch.is_over(seen, self._parts.store.now()):
             return
@@ -185,25 +208,32 @@ class Acquisition:
                 self._parts, seen, self._wish.owner.key, "it waits for the tracker"
             )
 
-    def _wait(self, end: float) -> None:
-        """Wait for the next look, unless there is something to take now.
+    def wait(self, end: float) -> None:
+        """Wait for the next look, unless all that is wanted can be taken now.
 
         Raises:
             LockHeldError: it is too late to wait.
         """
-        found = self._find()
-        is_free = found is None or found.state is LockState.FREE
-        if is_free and self._waiting.is_turn():
+        found = self._first_taken()
+        if found is None and self.waiting.is_turn():
             return
         left = end - self._parts.clock.monotonic()
         if left <= 0:
             wish = self._wish
-            raise held(self._parts, wish.tracker_id, found, wish.owner.key)
-        self._waiting.join()
+            tracker_id = wish.tracker_id if found is None else found.tracker_id
+            raise held(self._parts, tracker_id, found, wish.owner.key)
+        self.waiting.join()
         poll = self._parts.settings.poll.total_seconds()
         # Jitter keeps several waiters from coming at once; nothing secret about it.
         pause = poll * random.uniform(0.8, 1.2)  # noqa: S311
         self._parts.clock.sleep(min(pause, left))
+
+    def _first_taken(self) -> Lock | None:
+        for tracker_id in self._wish.trackers:
+            found = self._parts.store.find(self._parts.server, tracker_id)
+            if found is not None and found.state is not LockState.FREE:
+                return found
+        return None
 
 
 def _findings(error: LockRefusedError) -> dict[str, list[str]]:

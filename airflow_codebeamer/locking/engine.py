@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import timedelta
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
-from airflow_codebeamer.errors import ConfigurationError, LockLostError
+from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.journal import Journal
-from airflow_codebeamer.locking.acquire import Acquisition, Wish, grant, waiting_of
 from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
 from airflow_codebeamer.locking.ledger import Ledger
-from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Deadlines, Parts, Undo
 from airflow_codebeamer.locking.preflight import Preflight, look
 from airflow_codebeamer.locking.release import release
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.sets import find_set, release_all
 from airflow_codebeamer.locking.store import LockStore
-from airflow_codebeamer.locking.takeover import Watch
-from airflow_codebeamer.locking.ticket import Ticket
+from airflow_codebeamer.locking.taking import LockTaking
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["LockEngine"]
 
 
-class LockEngine:
+class LockEngine(LockTaking):
     """Keeps a tracker for one writer, and gives everybody their rights back.
 
     A lock is two facts that have to agree: a record that says who has the
@@ -62,7 +60,7 @@ class LockEngine:
         say: Callable[[str], None] | None = None,
         escrow: Callable[[str], None] | None = None,
     ) -> None:
-        self.parts = Parts(
+        parts = Parts(
             store=store,
             ledger=Ledger(store, journal),
             client=client,
@@ -74,7 +72,7 @@ class LockEngine:
             escrow=escrow or say or _nothing,
             deadlines=Deadlines(clock, settings.margin),
         )
-        self.watch = Watch(clock, settings)
+        super().__init__(parts)
 
     def preflight(
         self, tracker_id: TrackerId, *, exclusive_role: str | None = None
@@ -85,73 +83,6 @@ class LockEngine:
         ago. Call `require` on the result to have findings raised.
         """
         return look(self.parts, tracker_id, self._role(exclusive_role))
-
-    def reserve(
-        self,
-        tracker_id: TrackerId,
-        *,
-        owner: Owner,
-        reason: str,
-        lease: timedelta | None = None,
-        priority: int = 0,
-    ) -> Lock:
-        """Write the record only, so that a release is owed from now on.
-
-        Sends nothing to the server. If somebody else has the tracker, or his
-        restore is owed, or it is kept for one who waits, that record is returned
-        and `is_mine` is False.
-        """
-        wish = self._wish(tracker_id, owner, reason, lease, priority)
-        while True:
-            granted = grant(self.parts, wish, wish.lease)
-            if granted is not None:
-                return replace(granted, is_mine=True)
-            seen = self.parts.store.find(self.parts.server, tracker_id)
-            if seen is None:
-                continue
-            if seen.state is not LockState.FREE:
-                return replace(seen, is_mine=seen.owner.key == owner.key)
-            if not waiting_of(self.parts, wish).is_turn():
-                return replace(seen, is_mine=False)
-
-    def acquire(
-        self,
-        tracker_id: TrackerId,
-        *,
-        owner: Owner,
-        reason: str = "",
-        lease: timedelta | None = None,
-        wait_for: timedelta | None = None,
-        exclusive_role: str | None = None,
-        priority: int = 0,
-    ) -> Lock:
-        """Take the lock, or say who has it; again as the same owner is the same.
-
-        A lock that this owner already holds is returned with its lease extended;
-        one that an earlier try began is finished; one whose lease ran out is
-        restored first and taken afresh, as is anybody's that died.
-
-        Who waits, waits in the queue: first come first served among those of the
-        same `priority`; a lower one counts one more for each `ageing` of waiting.
-        A wait that ends without the lock leaves the ticket: the same owner finds
-        its place again, and meanwhile it blocks nobody.
-
-        Raises:
-            LockHeldError: somebody else has it, or it is kept for one who waits
-                longer, and `wait_for` is over.
-            TicketRemovedError: somebody took our ticket out of the queue.
-            LockRefusedError: locking would not be safe; nothing is changed.
-            RestorePendingError: an older lock could not be put back.
-            ConfigurationError: the lease is shorter than the `ttl`.
-            LockLostError: it was taken from us while we took it.
-        """
-        wish = self._wish(tracker_id, owner, reason, lease, priority)
-        wish = replace(
-            wish,
-            wait_for=wait_for or timedelta(),
-            exclusive_role=self._role(exclusive_role),
-        )
-        return replace(Acquisition(self.parts, self.watch, wish).run(), is_mine=True)
 
     def release(
         self, tracker_id: TrackerId, *, owner_key: str, epoch: Epoch | None = None
@@ -167,6 +98,32 @@ class LockEngine:
         """
         self.parts.store.queue.leave(self.parts.server, owner_key, tracker_id)
         return release(self.parts, tracker_id, owner_key, epoch)
+
+    def release_all(
+        self, *, owner_key: str, tracker_ids: Collection[TrackerId] | None = None
+    ) -> tuple[ReleaseReport, ...]:
+        """Release these trackers, or whatever the owner holds; quiet like `release`.
+
+        Raises:
+            RestorePendingError: not all is back yet; the others are released.
+        """
+        if tracker_ids is None:
+            held = self.parts.store.list_of(self.parts.server, owner_key)
+            tracker_ids = [lock.tracker_id for lock in held]
+            self.parts.store.queue.leave(self.parts.server, owner_key)
+        for tracker_id in tracker_ids:
+            self.parts.store.queue.leave(self.parts.server, owner_key, tracker_id)
+        return release_all(self.parts, tracker_ids, owner_key)
+
+    def find_set(self, lock: Lock) -> tuple[Lock, ...]:
+        """Return the locks that were taken in one with this lock, itself first.
+
+        Asks the store, and only if there are others.
+
+        Raises:
+            LockLostError: one of them is not this owner's any more.
+        """
+        return find_set(self.parts, lock)
 
     def break_lock(
         self,
@@ -233,47 +190,6 @@ class LockEngine:
             left = self.parts.store.lease_left(lock)
             self.parts.deadlines.note(lock, sent, left)
         self.parts.deadlines.check(lock)
-
-    def _role(self, exclusive_role: str | None) -> str:
-        return exclusive_role or self.parts.exclusive_role
-
-    def enqueue(
-        self,
-        tracker_id: TrackerId,
-        *,
-        owner: Owner,
-        reason: str = "",
-        priority: int = 0,
-    ) -> Ticket:
-        """Return the owner's ticket, a new one if he has none; for who waits elsewhere.
-
-        It is alive for `offer_ttl`; `Queue.attend` keeps it so.
-        """
-        wish = self._wish(tracker_id, owner, reason, None, priority)
-        return waiting_of(self.parts, wish).join(is_elsewhere=True)
-
-    def _wish(
-        self,
-        tracker_id: TrackerId,
-        owner: Owner,
-        reason: str,
-        lease: timedelta | None,
-        priority: int,
-    ) -> Wish:
-        span = lease or self.parts.settings.bridge
-        if span < self.parts.settings.ttl:
-            raise ConfigurationError(
-                "lease", f"make it at least {self.parts.settings.ttl}"
-            )
-        return Wish(
-            tracker_id,
-            owner,
-            reason,
-            lease=span,
-            wait_for=timedelta(),
-            exclusive_role=self.parts.exclusive_role,
-            priority=priority,
-        )
 
 
 def _nothing(text: str) -> None:

@@ -123,6 +123,9 @@ class Heartbeat:
     next; leaving with an error sets nothing and lets the lease run out, unless
     the next one comes before. Ask `guard` before each write.
 
+    Of a lock that was taken in a set, the whole set: all are renewed, and what is
+    lost of one is lost of all.
+
     Not promised: that the block stops by itself when the lock is lost. `guard`
     raises, and `on_lost` is called once, from the thread.
 
@@ -139,18 +142,22 @@ class Heartbeat:
         on_lost: Callable[[LockLostError], None] | None = None,
     ) -> None:
         self._engine = engine
-        self._lock = lock
-        self._pulse = Pulse(engine.parts, on_lost)
+        self._on_lost = on_lost
+        self._mutex = threading.Lock()
+        self._has_told = False
+        self._pulses = [(lock, self._pulse())]
 
     @property
     def is_lost(self) -> bool:
         """Whether the lock is known to be lost."""
-        return self._pulse.lost is not None
+        return any(pulse.lost is not None for _, pulse in self._pulses)
 
     @property
     def age(self) -> timedelta | None:
-        """How long ago the last good beat was."""
-        return self._pulse.age
+        """How long ago the last good beat was; of a set, the oldest of them."""
+        ages = [pulse.age for _, pulse in self._pulses]
+        known = [age for age in ages if age is not None]
+        return max(known) if len(known) == len(ages) else None
 
     def guard(self) -> None:
         """Return if writing is allowed right now; asks the store, which is one read.
@@ -163,24 +170,41 @@ class Heartbeat:
             LockLostError: it is not.
         """
         self._raise_if_lost()
-        try:
-            with suppress(DatabaseError):
-                self._engine.parts.store.lease_left(self._lock)
-        except LockLostError as error:
-            self._pulse.lose(self._lock, error)
-            self._raise_if_lost()
-        self._engine.guard(self._lock)
+        for lock, pulse in self._pulses:
+            try:
+                with suppress(DatabaseError):
+                    self._engine.parts.store.lease_left(lock)
+            except LockLostError as error:
+                pulse.lose(lock, error)
+                self._raise_if_lost()
+            self._engine.guard(lock)
+
+    def _pulse(self) -> Pulse:
+        return Pulse(self._engine.parts, self._tell)
+
+    def _tell(self, error: LockLostError) -> None:
+        with self._mutex:
+            is_first, self._has_told = not self._has_told, True
+        if is_first and self._on_lost is not None:
+            self._on_lost(error)
 
     def _raise_if_lost(self) -> None:
-        lost = self._pulse.lost
-        if lost is not None:
-            raise LockLostError(
-                lost.tracker_id, expected=lost.expected, found=lost.found, why=lost.why
-            )
+        for _, pulse in self._pulses:
+            if (lost := pulse.lost) is not None:
+                raise LockLostError(
+                    lost.tracker_id,
+                    expected=lost.expected,
+                    found=lost.found,
+                    why=lost.why,
+                )
 
     def __enter__(self) -> Heartbeat:
-        self._pulse.beat(self._lock)
-        self._pulse.start(self._lock)
+        for lock in self._engine.find_set(self._pulses[0][0])[1:]:
+            self._pulses.append((lock, self._pulse()))
+        for lock, pulse in self._pulses:
+            pulse.beat(lock)
+        for lock, pulse in self._pulses:
+            pulse.start(lock)
         return self
 
     def __exit__(
@@ -189,6 +213,8 @@ class Heartbeat:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._pulse.stop()
+        for _, pulse in self._pulses:
+            pulse.stop()
         if error is None and not self.is_lost:
-            self._engine.renew(self._lock, lease=self._engine.parts.settings.bridge)
+            for lock, _ in self._pulses:
+                self._engine.renew(lock, lease=self._engine.parts.settings.bridge)

@@ -69,7 +69,8 @@ class Lock:
 
     `epoch` is the fencing token: whoever acts under an older one is refused.
     `is_mine` says that the caller of the engine is the owner. `owner_died` says
-    that a holder before, or of, this lock did not release it himself.
+    that a holder before, or of, this lock did not release it himself. `members` are
+    the trackers of the set that it was taken in, its own included; () if alone.
 
     Not promised: that it is still so. Ask `LockEngine.guard` before writing.
     """
@@ -85,11 +86,17 @@ class Lock:
     lease_until: datetime | None = None
     lease_seq: int = 0
     exclusive_role: str = ""
+    members: tuple[TrackerId, ...] = ()
     owner_died: bool = False
     is_mine: bool = False
     breaking: Breaking | None = None
     dirty_until: datetime | None = field(default=None, repr=False)
     fingerprint: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def together(self) -> tuple[TrackerId, ...]:
+        """The trackers of its set, itself at least."""
+        return self.members or (self.tracker_id,)
 
     def handle(self) -> dict[str, Any]:
         """Return what another process needs to go on with this lock; no secret."""
@@ -104,6 +111,7 @@ class Lock:
             "acquired_at": _text(self.acquired_at),
             "lease_until": _text(self.lease_until),
             "exclusive_role": self.exclusive_role,
+            "members": list(self.members),
             "is_mine": self.is_mine,
         }
 
@@ -126,6 +134,7 @@ class Lock:
                 acquired_at=_moment(handle.get("acquired_at")),
                 lease_until=_moment(handle.get("lease_until")),
                 exclusive_role=str(handle.get("exclusive_role", "")),
+                members=tuple(TrackerId(int(m)) for m in handle.get("members", ())),
                 is_mine=bool(handle.get("is_mine", True)),
             )
         except (KeyError, TypeError, ValueError, AttributeError):

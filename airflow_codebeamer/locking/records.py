@@ -55,6 +55,21 @@ class LockRecords:
         with self._database.read() as connection:
             return [lock_from_row(r) for r in connection.execute(statement).mappings()]
 
+    def list_of(self, server: str, owner_key: str) -> list[Lock]:
+        """Return the records of one owner that are not free, by tracker number."""
+        statement = (
+            select(lock_table)
+            .where(
+                lock_table.c.server == server,
+                lock_table.c.scope == SCOPE,
+                lock_table.c.owner_key == owner_key,
+                lock_table.c.state != LockState.FREE.value,
+            )
+            .order_by(lock_table.c.tracker_id)
+        )
+        with self._database.read() as connection:
+            return [lock_from_row(r) for r in connection.execute(statement).mappings()]
+
     def now(self) -> datetime:
         """Return store time."""
         with self._database.read() as connection:

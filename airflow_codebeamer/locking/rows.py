@@ -46,6 +46,7 @@ def lock_from_row(row: Mapping[Any, Any]) -> Lock:
         lease_until=moment(row["lease_until"]),
         lease_seq=row["lease_seq"],
         exclusive_role=row["exclusive_role"],
+        members=tuple(TrackerId(number) for number in row["members"] or ()),
         owner_died=bool(row["owner_died"]),
         breaking=breaking,
         dirty_until=moment(row["dirty_put_until"]),

@@ -11,42 +11,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy.engine import Connection
 
-from airflow_codebeamer.database import Database, insert_missing, lock_table
-from airflow_codebeamer.ids import Lineage, TrackerId
+from airflow_codebeamer.database import Database, lock_table
+from airflow_codebeamer.ids import Lineage
+from airflow_codebeamer.locking.granting import NOBODY, UNBROKEN, Grants, named
 from airflow_codebeamer.locking.leases import LockLeases
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.marks import LockMarks
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.transitions import (
-    SCOPE,
     Detail,
-    find_row,
     lost,
 )
 from airflow_codebeamer.locking.verdicts import Verdicts
 
 __all__ = ["LockStore"]
 
-_NOBODY: dict[str, Any] = {
-    "owner_key": "",
-    "owner": None,
-    "reason": "",
-    "lease_until": None,
-    "acquired_at": None,
-    "dirty_put_until": None,
-}
-_UNBROKEN: dict[str, Any] = {
-    "breaking_by": None,
-    "breaking_reason": None,
-    "breaking_since": None,
-}
 
-
-class LockStore(LockLeases, LockMarks):
+class LockStore(Grants, LockLeases, LockMarks):
     """The records of locks in one database, and every step that they can take.
 
     Methods that take a step return the lock after it, or None if the record was
@@ -58,64 +42,6 @@ class LockStore(LockLeases, LockMarks):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.verdicts = Verdicts(database)
-
-    def grant(
-        self,
-        server: str,
-        tracker_id: TrackerId,
-        owner: Owner,
-        *,
-        reason: str,
-        lease: timedelta,
-        head_start: timedelta = timedelta(),
-    ) -> Lock | None:
-        """Give a free tracker to an owner; starts a lineage and raises the epoch.
-
-        Not while somebody who waits goes before him; an owner without a ticket
-        counts as come now, less the `head_start` that his priority is worth.
-        """
-        with self._database.begin() as connection:
-            insert_missing(
-                connection,
-                lock_table,
-                server=server,
-                tracker_id=tracker_id,
-                scope=SCOPE,
-                created_host=owner.host,
-                created_at=self._database.now,
-            )
-            seen = find_row(connection, server, tracker_id)
-            if seen is None or seen.state is not LockState.FREE:
-                return None
-            turn = self.queue.turn(
-                server, [tracker_id], owner.key, head_start=head_start
-            )
-            granted = self._moves.step(
-                connection,
-                seen,
-                "grant",
-                turn,
-                detail={"reason": reason},
-                who=owner.key,
-                **_named(owner),
-                **_UNBROKEN,
-                reason=reason,
-                lineage=uuid4().hex,
-                acquired_at=self._database.now,
-                lease_until=self._moves.ahead(lease),
-                dirty_put_until=None,
-                exclusive_role="",
-            )
-            if granted is not None:
-                self.queue.serve(connection, server, [tracker_id], owner.key)
-            return granted
-
-    def give_back(self, lock: Lock, *, detail: Detail = None) -> Lock | None:
-        """Free a granted lock under which nothing was touched."""
-        with self._database.begin() as connection:
-            return self._moves.step(
-                connection, lock, "give back", detail=detail, **_NOBODY, **_UNBROKEN
-            )
 
     def adopt(
         self, seen: Lock, owner: Owner, *, ttl: timedelta, dirty: timedelta
@@ -193,7 +119,7 @@ class LockStore(LockLeases, LockMarks):
         }
         values: dict[str, Any] = {"lease_until": self._moves.ahead(ttl)}
         if name == "clear":
-            values = _NOBODY
+            values = NOBODY
         with self._database.begin() as connection:
             return self._moves.step(
                 connection,
@@ -203,7 +129,7 @@ class LockStore(LockLeases, LockMarks):
                 detail=detail,
                 who=by,
                 **values,
-                **_UNBROKEN,
+                **UNBROKEN,
                 owner_died=True,
             )
 
@@ -230,8 +156,8 @@ class LockStore(LockLeases, LockMarks):
                 lock_table.c.fingerprint.is_not(None),
                 detail=detail,
                 who=by,
-                **_named(owner),
-                **_UNBROKEN,
+                **named(owner),
+                **UNBROKEN,
                 reason="a request of its last lock landed late",
                 lineage=lineage,
                 acquired_at=self._database.now,
@@ -261,7 +187,7 @@ class LockStore(LockLeases, LockMarks):
                 event="restored_verified",
                 detail=detail,
                 who=by or lock.owner.key,
-                **{**_NOBODY, "fingerprint": dict(fingerprint)},
+                **{**NOBODY, "fingerprint": dict(fingerprint)},
                 owner_died=False if not lock.owner_died else lock_table.c.owner_died,
             )
             if freed is None:
@@ -295,11 +221,7 @@ class LockStore(LockLeases, LockMarks):
                 name,
                 lock_table.c.breaking_since.is_(None),
                 detail=detail,
-                **_named(owner),
+                **named(owner),
                 lease_until=self._moves.ahead(ttl),
                 dirty_put_until=self._moves.later_of_dirty(dirty),
             )
-
-
-def _named(owner: Owner) -> dict[str, Any]:
-    return {"owner_key": owner.key, "owner": owner.to_json()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -30,14 +31,14 @@ class Waiting:
     def __init__(
         self,
         parts: Parts,
-        tracker_id: TrackerId,
+        trackers: Sequence[TrackerId],
         owner: Owner,
         *,
         priority: int,
         reason: str,
     ) -> None:
         self._parts = parts
-        self._tracker_id = tracker_id
+        self._trackers = tuple(trackers)
         self._owner = owner
         self._priority = priority
         self._reason = reason
@@ -57,7 +58,7 @@ class Waiting:
         """Return whether nobody who waits goes before us."""
         return self._parts.store.queue.is_turn(
             self._parts.server,
-            [self._tracker_id],
+            self._trackers,
             self._owner.key,
             head_start=head_start(self._parts, self._priority),
         )
@@ -67,7 +68,7 @@ class Waiting:
         if self._ticket is None:
             self._ticket = self._parts.store.queue.enqueue(
                 self._parts.server,
-                [self._tracker_id],
+                self._trackers,
                 self._owner,
                 settings=self._parts.settings,
                 priority=self._priority,

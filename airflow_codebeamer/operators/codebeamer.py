@@ -31,6 +31,7 @@ __all__ = [
     "is_a",
     "json_of",
     "one_tracker",
+    "some_trackers",
 ]
 
 
@@ -115,24 +116,26 @@ class CodebeamerOperator(BaseOperator):
         self.show(context["ti"], "holder", holder)
 
     def keep_if_wanted(
-        self, context: Context, codebeamer: Codebeamer, lock: Lock
+        self, context: Context, codebeamer: Codebeamer, *locks: Lock
     ) -> None:
-        """Give a lock back that came too late: Airflow has ended this task meanwhile.
+        """Give locks back that came too late: Airflow has ended this task meanwhile.
 
         A task that somebody marks lives on for some seconds, and its teardown may
         have run before it got the lock. Who cannot be asked is taken to agree.
 
         Raises:
-            AirflowFailException: the task is over, and its lock is given back.
+            AirflowFailException: the task is over, and its locks are given back.
         """
         state = self._state(context)
         if state not in _ENDED:
             return
-        codebeamer.engine.release(
-            lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
-        )
+        for lock in locks:
+            codebeamer.engine.release(
+                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+            )
+        trackers = ", ".join(str(lock.tracker_id) for lock in locks)
         raise AirflowFailException(
-            f"The task was marked {state} while it took tracker {lock.tracker_id}, "
+            f"The task was marked {state} while it took tracker {trackers}, "
             "which is given back."
         )
 
@@ -171,18 +174,32 @@ def one_tracker(value: Any) -> TrackerId:
     Raises:
         ConfigurationError: none, several, or no number.
     """
+    found = some_trackers(value)
+    if len(found) != 1:
+        raise ConfigurationError(
+            "tracker_id", f"{len(found)} trackers are given: say which one is meant"
+        )
+    return found[0]
+
+
+def some_trackers(value: Any) -> tuple[TrackerId, ...]:
+    """Return the trackers that a parameter names, one or a list, in ascending order.
+
+    Raises:
+        ConfigurationError: none, or no numbers.
+    """
     found = json_of(value) if isinstance(value, str) else value
-    if isinstance(found, list | tuple):
-        if len(found) != 1:
-            raise ConfigurationError(
-                "tracker_id",
-                f"{len(found)} trackers are given; one lock covers one tracker so "
-                "far: use a task per tracker",
-            )
-        found = json_of(found[0])
+    if not isinstance(found, list | tuple):
+        found = [found]
+    if not found:
+        raise ConfigurationError("tracker_id", "0 trackers are given: say one at least")
+    return tuple(sorted({_number(json_of(one), value) for one in found}))
+
+
+def _number(found: Any, given: Any) -> TrackerId:
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
         raise ConfigurationError(
-            "tracker_id", f"say the tracker's number, not {value!r}"
+            "tracker_id", f"say the tracker's number, not {given!r}"
         )
     return TrackerId(found)
 

@@ -162,10 +162,16 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
 
     def _apply(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         held = self._held(context)
+        if not self.tracker_id and len(held.tracker_ids) > 1:
+            raise ConfigurationError(
+                "tracker_id",
+                f"the lock is of {len(held.tracker_ids)} trackers: say which one the "
+                "generator fills",
+            )
         tracker_id = one_tracker(self.tracker_id or sorted(held.tracker_ids))
         self.heading_for(codebeamer, tracker_id)
         lock = self._lock(context, codebeamer, tracker_id, held)
-        self.keep_if_wanted(context, codebeamer, lock)
+        self.keep_if_wanted(context, codebeamer, *codebeamer.engine.find_set(lock))
         self.show_holder(context, lock)
         runner = codebeamer.runner_with(self._progress, self._stop)
         try:
@@ -180,7 +186,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
             raise AirflowSkipException(str(said)) from said
         if held.lease is not None:
             # Whatever follows in the run was promised this, not the default.
-            codebeamer.engine.renew(lock, lease=held.lease)
+            for one in codebeamer.engine.find_set(lock):
+                codebeamer.engine.renew(one, lease=held.lease)
         for name in ("created", "updated", "moved", "pruned"):
             self.facts.counts[f"items.{name}"] = getattr(summary, name)
         self.facts.counts["requests"] = summary.requests
@@ -196,14 +203,15 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     ) -> Lock:
         """Return the lock in force; a retry may have to take it again."""
         before = next((one for one in held.locks if one.tracker_id == tracker_id), None)
-        lock = codebeamer.engine.acquire(
-            tracker_id,
+        locks = codebeamer.engine.acquire_all(
+            held.tracker_ids,
             owner=replace(owner_of(context), key=held.owner),
             reason=before.reason if before else "",
             lease=held.lease,
             wait_for=self.wait_for,
             exclusive_role=(before.exclusive_role if before else "") or None,
         )
+        lock = next(one for one in locks if one.tracker_id == tracker_id)
         if before is None or before.epoch != lock.epoch:
             self.log.warning(
                 "%s did not hold tracker %s any more: the lock was taken again.",

@@ -17,14 +17,14 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.hooks.owner import owner_of
 from airflow_codebeamer.hooks.verdict import airflow_verdict
-from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, some_trackers
 from airflow_codebeamer.operators.handle import handle_of
 from airflow_codebeamer.operators.teardown import Released
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.ids import TrackerId
     from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.triggers import LockEvent
     from airflow_codebeamer.wiring import Codebeamer
@@ -33,15 +33,16 @@ __all__ = ["LockTrackerOperator"]
 
 
 class LockTrackerOperator(Released, CodebeamerOperator):
-    """Take the exclusive lock of a tracker: everybody else may only read.
+    """Take the exclusive lock of trackers: everybody else may only read.
 
     The owner is the run, so a second try gets the lock it already holds. Put an
     `UnlockTrackerOperator` behind it as teardown, or use `generator_dag`, which
-    wires everything that releases.
+    wires everything that releases. Several trackers are one lock: all are taken or
+    none, and two runs that want each other's never wait for ever.
 
     Not promised: that a project or system administrator cannot write.
 
-    :param tracker_id: the tracker's number, or a list with one number in it.
+    :param tracker_id: the tracker's number, or a list of numbers: one lock of all.
     :param exclusive_role: name or id of the role that keeps write access; the
         connection's extra `exclusive_role` if not given.
     :param strategy: how writing is taken away; `role_permissions` is the only one.
@@ -150,16 +151,16 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 raise
             self.log.info("%s Waiting in the triggerer.", error)
             lock = codebeamer.settings.lock
-        tracker_id = one_tracker(self.tracker_id)
+        tracker_ids = some_trackers(self.tracker_id)
         ticket = codebeamer.engine.enqueue(
-            tracker_id,
+            *tracker_ids,
             owner=owner_of(context),
             reason=self.reason,
             priority=self.priority,
         )
         raise TaskDeferred(
             trigger=TrackerLockTrigger(
-                tracker_id=tracker_id,
+                tracker_id=list(tracker_ids),
                 codebeamer_conn_id=self.codebeamer_conn_id,
                 deadline=until.isoformat(),
                 poll_seconds=lock.poll.total_seconds(),
@@ -173,12 +174,12 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     def _acquire(
         self, context: Context, codebeamer: Codebeamer, patience: timedelta | None
     ) -> dict[str, Any]:
-        tracker_id = one_tracker(self.tracker_id)
-        self.heading_for(codebeamer, tracker_id)
+        tracker_ids = some_trackers(self.tracker_id)
+        self.heading_for(codebeamer, tracker_ids[0])
         owner = owner_of(context)
         try:
-            lock = codebeamer.engine.acquire(
-                tracker_id,
+            locks = codebeamer.engine.acquire_all(
+                tracker_ids,
                 owner=owner,
                 reason=self.reason,
                 lease=self.lease,
@@ -186,21 +187,23 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 exclusive_role=self.exclusive_role or None,
                 priority=self.priority,
             )
-        except LockHeldError:
-            self._show_other(context, codebeamer, tracker_id)
+        except LockHeldError as error:
+            self._show_other(context, codebeamer, error)
             raise
-        self.keep_if_wanted(context, codebeamer, lock)
-        self.show_holder(context, lock)
-        self.facts.counts["lock.taken"] = 1
-        self.log.info("%s", _told(lock, _reduced(codebeamer, lock)))
-        return handle_of(owner, [lock], self.lease)
+        self.keep_if_wanted(context, codebeamer, *locks)
+        self.show_holder(context, locks[0])
+        self.facts.counts["lock.taken"] = len(locks)
+        for lock in locks:
+            self.log.info("%s", _told(lock, _reduced(codebeamer, lock)))
+        return handle_of(owner, locks, self.lease)
 
     def _show_other(
-        self, context: Context, codebeamer: Codebeamer, tracker_id: TrackerId
+        self, context: Context, codebeamer: Codebeamer, held: LockHeldError
     ) -> None:
         with suppress(DatabaseError):
             server = codebeamer.settings.server.base
-            if (other := codebeamer.status.find(server, tracker_id)) is not None:
+            other = codebeamer.status.find(server, TrackerId(held.tracker_id))
+            if other is not None:
                 self.show_holder(context, other)
 
 

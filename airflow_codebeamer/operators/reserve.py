@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.hooks.owner import owner_of
-from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, one_tracker
+from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, some_trackers
 from airflow_codebeamer.operators.handle import handle_of
 from airflow_codebeamer.operators.teardown import Released
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_codebeamer.locking import Lock, Owner
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["ReserveTrackerOperator"]
@@ -26,7 +27,7 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
     when the lock task dies half-way. Whether the tracker is free is the lock
     task's business: a tracker that somebody else holds is no failure here.
 
-    :param tracker_id: the tracker's number.
+    :param tracker_id: the tracker's number, or a list of numbers: one lock of all.
     :param reason: what for; shown to everybody who meets the lock.
     :param priority: as that of the lock task; somebody who waits with a higher one
         is not overtaken.
@@ -55,28 +56,33 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Write the record; return its handle."""
-        tracker_id = one_tracker(self.tracker_id)
-        self.heading_for(codebeamer, tracker_id)
+        tracker_ids = some_trackers(self.tracker_id)
+        self.heading_for(codebeamer, tracker_ids[0])
         owner = owner_of(context)
-        lock = codebeamer.engine.reserve(
-            tracker_id,
+        locks = codebeamer.engine.reserve_all(
+            tracker_ids,
             owner=owner,
             reason=self.reason,
             lease=self.lease,
             priority=self.priority,
         )
+        for lock in locks:
+            self._tell(lock, owner)
+        return handle_of(owner, locks)
+
+    def _tell(self, lock: Lock, owner: Owner) -> None:
         if lock.is_mine:
             self.log.info(
                 "Tracker %s is reserved for %s until %s; the server was not asked.",
-                tracker_id,
+                lock.tracker_id,
                 owner.key,
                 lock.lease_until and lock.lease_until.isoformat(timespec="seconds"),
             )
         else:
             self.log.info(
-                "Tracker %s is %s by %s: the lock task waits for it, or says so.",
-                tracker_id,
-                lock.state.value if lock.owner.key else "kept",
-                lock.owner.key or "others who wait",
+                "Tracker %s is %s: the lock task waits for it, or says so.",
+                lock.tracker_id,
+                f"{lock.state.value} by {lock.owner.key}"
+                if lock.owner.key
+                else "free, and kept for others who wait or with them in one lock",
             )
-        return handle_of(owner, [lock])

@@ -46,13 +46,13 @@ def is_reached(lock: Lock | None, state: WantedState) -> bool:
 
 
 class TrackerLockTrigger(BaseTrigger):
-    """Look at a tracker's lock in the store until it is free, or held.
+    """Look at locks in the store until each is free, or held.
 
     Only looks: it takes and releases nothing, whatever becomes of it. With a
     ticket it ends when the tracker is kept for the task, which then takes it. A
     restarted triggerer goes on with the same deadline and the same ticket.
 
-    :param tracker_id: the tracker.
+    :param tracker_id: the tracker, or a list: all of them at the same moment.
     :param state: `free` or `held`.
     :param codebeamer_conn_id: the connection of the server.
     :param deadline: when to give up, ISO 8601 with offset; None waits for ever.
@@ -66,7 +66,7 @@ class TrackerLockTrigger(BaseTrigger):
 
     def __init__(
         self,
-        tracker_id: int,
+        tracker_id: int | list[int],
         state: WantedState = "free",
         codebeamer_conn_id: str = CodebeamerHook.default_conn_name,
         deadline: str | None = None,
@@ -119,7 +119,7 @@ class TrackerLockTrigger(BaseTrigger):
             return self._failed(error)
         if is_ours:
             return self._event("reached")
-        return self._failed(TicketRemovedError([self.tracker_id], owner="This task"))
+        return self._failed(TicketRemovedError(self._trackers, owner="This task"))
 
     def _seconds_left(self) -> float | None:
         if self.deadline is None:
@@ -158,22 +158,29 @@ class TrackerLockTrigger(BaseTrigger):
             await asyncio.sleep(self.poll_seconds)
 
     def _look(self, codebeamer: Codebeamer) -> LockEvent | None:
-        settings = codebeamer.settings
-        lock = codebeamer.status.find(settings.server.base, TrackerId(self.tracker_id))
+        server = codebeamer.settings.server.base
         now = SystemClock().now()
-        if is_reached(lock, self.state):
+        found = {one: codebeamer.status.find(server, one) for one in self._trackers}
+        missing = {n: k for n, k in found.items() if not is_reached(k, self.state)}
+        if not missing:
             return self._event("reached")
-        ends = lock.lease_until if lock is not None else None
-        if self.take_over and ends and ends + settings.lock.lock_delay <= now:
+        delay = codebeamer.settings.lock.lock_delay
+        if self.take_over and all(_is_over(k, delay, now) for k in missing.values()):
             return self._event("reached", "the lease of the holder is over")
         if self.deadline and datetime.fromisoformat(self.deadline) <= now:
+            number, lock = next(iter(missing.items()))
             holder = lock.owner.key if lock is not None and lock.owner else "nobody"
             return self._event(
                 "timeout",
-                f"Tracker {self.tracker_id} is not {self.state} in time; "
-                f"its holder is {holder}.",
+                f"Tracker {number} is not {self.state} in time; its holder is "
+                f"{holder}.",
             )
         return None
+
+    @property
+    def _trackers(self) -> list[TrackerId]:
+        given = self.tracker_id
+        return [TrackerId(n) for n in (given if isinstance(given, list) else [given])]
 
     def _failed(self, error: Exception) -> LockEvent:
         if isinstance(error, CodebeamerError):
@@ -182,7 +189,7 @@ class TrackerLockTrigger(BaseTrigger):
             message, retry = f"{type(error).__name__}: {error}", True
         return LockEvent(
             status="error",
-            tracker_id=self.tracker_id,
+            tracker_id=self._trackers[0],
             message=message,
             retry=retry,
             deadline=_moment(self.deadline),
@@ -193,10 +200,16 @@ class TrackerLockTrigger(BaseTrigger):
     ) -> LockEvent:
         return LockEvent(
             status=status,
-            tracker_id=self.tracker_id,
+            tracker_id=self._trackers[0],
             message=message,
             deadline=_moment(self.deadline),
         )
+
+
+def _is_over(lock: Lock | None, lock_delay: timedelta, now: datetime) -> bool:
+    """Say whether whoever acquires now may restore a lock and take its tracker."""
+    ends = lock.lease_until if lock is not None else None
+    return ends is not None and ends + lock_delay <= now
 
 
 def _moment(text: str | None) -> datetime | None:

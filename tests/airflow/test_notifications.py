@@ -136,6 +136,15 @@ def test_one_tracker_of_a_run_that_has_several(
     assert held.owners() == {TRACKER: "fill/manual/1"}
 
 
+def test_a_set_of_a_run_that_has_more(held: Any, elsewhere: Codebeamer) -> None:
+    run = "fill/manual/1"
+    elsewhere.engine.acquire(TrackerId(TRACKER + 1), owner=Owner.here(run))
+    ReleaseLocksNotifier(tracker_id=[TRACKER + 1, TRACKER + 7])(dict(CONTEXTS["task"]))
+    assert held.owners() == {TRACKER: run}
+    ReleaseLocksNotifier(tracker_id=str([TRACKER]))(dict(CONTEXTS["task"]))
+    assert held.owners() == {}
+
+
 @pytest.mark.parametrize("name", CONTEXTS)
 def test_what_does_not_fit_is_handed_over(
     held: Any, caplog: pytest.LogCaptureFixture, name: str

@@ -65,8 +65,8 @@ def test_one_tracker_in_every_form(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "advice"),
     [
-        ([7, 8], "one lock covers one tracker"),
-        ("[7, 8]", "one lock covers one tracker"),
+        ([7, 8], "2 trackers are given: say which one"),
+        ("[7, 8]", "2 trackers are given: say which one"),
         ([], "0 trackers"),
         ("SYSREQ", "tracker's number"),
         (None, "tracker's number"),
@@ -150,6 +150,57 @@ def test_second_try_gets_the_same_lock(here: Any) -> None:
     assert first["owner"] == second["owner"] == RUN
     assert first["locks"][0]["lock"]["epoch"] == second["locks"][0]["lock"]["epoch"]
     assert here.owners() == {TRACKER: RUN}
+
+
+def test_several_trackers_are_one_lock(here: Any, elsewhere: Codebeamer) -> None:
+    both = [int(TRACKER) + 1, int(TRACKER)]
+    before = [here.server.permissions(number) for number in both]
+    reserve = ReserveTrackerOperator(task_id="reserve", tracker_id=both)
+    assert [one["state"] for one in reserve.execute(CONTEXT)["locks"]] == [
+        "granted",
+        "granted",
+    ]
+    # As a template renders it.
+    operator = LockTrackerOperator(task_id="lock", tracker_id=str(both))
+    handle = operator.execute(CONTEXT)
+    assert [one["tracker_id"] for one in handle["locks"]] == sorted(both)
+    assert {one["state"] for one in handle["locks"]} == {"held"}
+    assert here.owners() == dict.fromkeys(both, RUN)
+    generate = RunGeneratorOperator(task_id="g", generator=items, lock=handle)
+    with pytest.raises(AirflowFailException, match="which one the generator fills"):
+        generate.execute(CONTEXT)
+    generate = RunGeneratorOperator(
+        task_id="g", generator=items, lock=handle, tracker_id=TRACKER
+    )
+    elsewhere.engine.release_all(owner_key=RUN)
+    summary = generate.execute(CONTEXT)
+    assert summary["created"] == 5
+    assert here.owners() == dict.fromkeys(both, RUN), "a retry takes all again"
+    with pytest.raises(AirflowFailException, match="release it, then take all"):
+        lock().execute(CONTEXT)
+    released = unlock(lock=handle).execute(CONTEXT)["released"]
+    assert [one["tracker_id"] for one in released] == sorted(both)
+    assert [here.server.permissions(number) for number in both] == before
+
+
+def test_a_set_of_which_one_is_taken(here: Any, elsewhere: Codebeamer) -> None:
+    both = [int(TRACKER), int(TRACKER) + 1]
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    reserve = ReserveTrackerOperator(task_id="reserve", tracker_id=both)
+    handle = reserve.execute(CONTEXT)
+    assert [one["state"] for one in handle["locks"]] == ["waiting", "waiting"]
+    operator = LockTrackerOperator(
+        task_id="lock",
+        tracker_id=both,
+        wait_for=timedelta(seconds=30),
+        deferrable=True,
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(CONTEXT)
+    assert here.owners() == {TRACKER: "alice"}
+    trigger: Any = deferred.value.trigger
+    assert trigger.tracker_id == both
+    assert unlock(lock=handle).execute(CONTEXT)["released"] == []
 
 
 def test_mapped_tasks_are_other_owners(here: Any) -> None:

@@ -63,6 +63,18 @@ def test_waits_until_the_holder_releases(here: Any, elsewhere: Codebeamer) -> No
     assert time.monotonic() - began > 0.4
 
 
+def test_waits_for_all_of_several(here: Any, elsewhere: Codebeamer) -> None:
+    both = [int(TRACKER), int(TRACKER) + 1]
+    assert run(trigger(tracker_id=both)).status == "reached"
+    elsewhere.engine.acquire(TrackerId(both[1]), owner=ALICE)
+    ended = run(trigger(tracker_id=both, deadline=in_seconds(0.2)))
+    assert ended.status == "timeout"
+    assert f"Tracker {both[1]} is not free" in ended.message
+    assert ALICE.key in ended.message
+    event = run(trigger(tracker_id=both, state="held", deadline=in_seconds(0.2)))
+    assert event.status == "timeout"
+
+
 def test_waits_for_a_lock_in_force(here: Any, elsewhere: Codebeamer) -> None:
     assert run(trigger(state="held", deadline=in_seconds(0.2))).status == "timeout"
     elsewhere.engine.acquire(TRACKER, owner=ALICE)

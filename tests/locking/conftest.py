@@ -33,6 +33,7 @@ class Place:
     project: int
     roles: dict[str, int]
     users: dict[str, int]
+    trackers: tuple[TrackerId, ...] = ()
 
 
 def build_world(
@@ -43,6 +44,7 @@ def build_world(
     project_admin: bool = False,
     others: tuple[str, ...] = (),
     generator_rights: tuple[int, ...] = (*WRITE, 5, 9, 21, 22),
+    trackers: int = 1,
     **tracker: Any,
 ) -> Place:
     """Make a project with writing and reading roles and the account of a generator."""
@@ -70,11 +72,15 @@ def build_world(
     build.member(project, users["generator"], roles[EXCLUSIVE])
     for name in others:
         build.member(project, users[name], roles[EXCLUSIVE])
-    number = build.tracker(
-        project, "System Requirements", "SYSREQ", permissions=permissions, **tracker
-    )
-    build.item(number, "An item")
-    return Place(build.build(), TrackerId(number), project, roles, users)
+    numbers = []
+    for nth in range(1, trackers + 1):
+        name, key = (
+            ("System Requirements", "SYSREQ") if nth == 1 else (f"T {nth}", f"T{nth}")
+        )
+        number = build.tracker(project, name, key, permissions=permissions, **tracker)
+        build.item(number, "An item")
+        numbers.append(TrackerId(number))
+    return Place(build.build(), numbers[0], project, roles, users, tuple(numbers))
 
 
 @dataclass

@@ -58,7 +58,8 @@ def dags() -> None:
     generator_dag("x")  # type: ignore[call-arg]
     with exclusive_tracker(2001, reason="import") as lock:
         assert_type(lock, LockTrackerOperator)
-    exclusive_tracker([2001])  # type: ignore[arg-type]
+    exclusive_tracker([2001, 2002])
+    exclusive_tracker(2001.5)  # type: ignore[arg-type]
 
 
 def tasks() -> None:

@@ -1,0 +1,211 @@
+"""How an owner comes to locks: at once, by waiting, or first by name only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+
+from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.acquire import (
+    Acquisition,
+    Wish,
+    grant_all,
+    waiting_of,
+)
+from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.sets import SetAcquisition, check_set
+from airflow_codebeamer.locking.takeover import Watch
+from airflow_codebeamer.locking.ticket import Ticket
+
+__all__ = ["LockTaking"]
+
+
+class LockTaking:
+    """Acquires and reserves locks, of one tracker or of several in one."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.watch = Watch(parts.clock, parts.settings)
+
+    def reserve(
+        self,
+        tracker_id: TrackerId,
+        *,
+        owner: Owner,
+        reason: str,
+        lease: timedelta | None = None,
+        priority: int = 0,
+    ) -> Lock:
+        """Write the record only, so that a release is owed from now on.
+
+        Sends nothing to the server. If somebody else has the tracker, or his
+        restore is owed, or it is kept for one who waits, that record is returned
+        and `is_mine` is False.
+        """
+        (reserved,) = self.reserve_all(
+            [tracker_id], owner=owner, reason=reason, lease=lease, priority=priority
+        )
+        return reserved
+
+    def reserve_all(
+        self,
+        tracker_ids: Collection[TrackerId],
+        *,
+        owner: Owner,
+        reason: str,
+        lease: timedelta | None = None,
+        priority: int = 0,
+    ) -> tuple[Lock, ...]:
+        """Write the records of several trackers, all or none; see `reserve`.
+
+        If somebody else has one of them, or goes before us, nothing is written: the
+        records are returned as they are, with `is_mine` saying whose.
+
+        Raises:
+            LockSetError: the owner holds another set of trackers.
+        """
+        wish = self._wish(tracker_ids, owner, reason, lease, priority)
+        check_set(self.parts, owner.key, wish.trackers)
+        while True:
+            granted = grant_all(self.parts, wish, wish.lease)
+            if granted:
+                return tuple(replace(lock, is_mine=True) for lock in granted)
+            found = [self.parts.store.find(self.parts.server, n) for n in wish.trackers]
+            seen = [lock for lock in found if lock is not None]
+            is_taken = any(lock.state.is_owned for lock in seen)
+            if is_taken or (seen and not waiting_of(self.parts, wish).is_turn()):
+                return tuple(
+                    replace(lock, is_mine=lock.owner.key == owner.key) for lock in seen
+                )
+
+    def acquire(
+        self,
+        tracker_id: TrackerId,
+        *,
+        owner: Owner,
+        reason: str = "",
+        lease: timedelta | None = None,
+        wait_for: timedelta | None = None,
+        exclusive_role: str | None = None,
+        priority: int = 0,
+    ) -> Lock:
+        """Take the lock, or say who has it; again as the same owner is the same.
+
+        A lock that this owner already holds is returned with its lease extended;
+        one that an earlier try began is finished; one whose lease ran out is
+        restored first and taken afresh, as is anybody's that died.
+
+        Who waits, waits in the queue: first come first served among those of the
+        same `priority`; a lower one counts one more for each `ageing` of waiting.
+        A wait that ends without the lock leaves the ticket: the same owner finds
+        its place again, and meanwhile it blocks nobody.
+
+        Raises:
+            LockHeldError: somebody else has it, or it is kept for one who waits
+                longer, and `wait_for` is over.
+            TicketRemovedError: somebody took our ticket out of the queue.
+            LockRefusedError: locking would not be safe; nothing is changed.
+            RestorePendingError: an older lock could not be put back.
+            ConfigurationError: the lease is shorter than the `ttl`.
+            LockLostError: it was taken from us while we took it.
+        """
+        (lock,) = self.acquire_all(
+            [tracker_id],
+            owner=owner,
+            reason=reason,
+            lease=lease,
+            wait_for=wait_for,
+            exclusive_role=exclusive_role,
+            priority=priority,
+        )
+        return lock
+
+    def acquire_all(
+        self,
+        tracker_ids: Collection[TrackerId],
+        *,
+        owner: Owner,
+        reason: str = "",
+        lease: timedelta | None = None,
+        wait_for: timedelta | None = None,
+        exclusive_role: str | None = None,
+        priority: int = 0,
+    ) -> tuple[Lock, ...]:
+        """Take the locks of several trackers as one: all of them, or none.
+
+        As `acquire` does for one. The records of all are written in one transaction
+        before anything is changed on the server, and whoever waits holds nothing, so
+        no two wait for each other; it waits with one ticket, which is served when
+        all are free and it is the first for each. When one tracker is refused
+        half-way, the others are given back. What the same owner still has of an
+        earlier try is gone on with if it is whole, else given back and taken afresh.
+
+        Not promised: that all trackers are reduced at the same moment; they are, one
+        after the other, in ascending order, and this returns when all are.
+
+        Raises:
+            LockSetError: the owner holds other trackers in one lock: a set never
+                grows.
+            LockHeldError: somebody else has one of them, and `wait_for` is over.
+            LockError: whatever `acquire` raises; none is held then, or a note on the
+                error says what recovery still has to give back.
+            ConfigurationError: no tracker is given, or the lease is too short.
+        """
+        wish = replace(
+            self._wish(tracker_ids, owner, reason, lease, priority),
+            wait_for=wait_for or timedelta(),
+            exclusive_role=self._role(exclusive_role),
+        )
+        check_set(self.parts, owner.key, wish.trackers)
+        if not wish.members:
+            lock = Acquisition(self.parts, self.watch, wish).run()
+            return (replace(lock, is_mine=True),)
+        locks = SetAcquisition(self.parts, self.watch, wish).run()
+        return tuple(replace(lock, is_mine=True) for lock in locks)
+
+    def enqueue(
+        self,
+        *trackers: TrackerId,
+        owner: Owner,
+        reason: str = "",
+        priority: int = 0,
+    ) -> Ticket:
+        """Return the owner's ticket, a new one if he has none; for who waits elsewhere.
+
+        It is alive for `offer_ttl`; `Queue.attend` keeps it so.
+        """
+        wish = self._wish(trackers, owner, reason, None, priority)
+        return waiting_of(self.parts, wish).join(is_elsewhere=True)
+
+    def _role(self, exclusive_role: str | None) -> str:
+        return exclusive_role or self.parts.exclusive_role
+
+    def _wish(
+        self,
+        tracker_ids: Collection[TrackerId],
+        owner: Owner,
+        reason: str,
+        lease: timedelta | None,
+        priority: int,
+    ) -> Wish:
+        span = lease or self.parts.settings.bridge
+        if span < self.parts.settings.ttl:
+            raise ConfigurationError(
+                "lease", f"make it at least {self.parts.settings.ttl}"
+            )
+        if not tracker_ids:
+            raise ConfigurationError("tracker_id", "say at least one tracker")
+        wanted = tuple(sorted(set(tracker_ids)))
+        return Wish(
+            wanted[0],
+            owner,
+            reason,
+            lease=span,
+            wait_for=timedelta(),
+            exclusive_role=self.parts.exclusive_role,
+            priority=priority,
+            members=wanted if len(wanted) > 1 else (),
+        )
