@@ -40,11 +40,6 @@ def choices(field: FieldInfo) -> list[str]:
     return [str(word) for word in getattr(field.annotation, "__args__", ())]
 
 
-def is_later(field: FieldInfo) -> bool:
-    """Return whether a property is known, and refused unless it is empty."""
-    return any(getattr(one, "func", None) is document._later for one in field.metadata)
-
-
 def document_page() -> Iterator[str]:
     """The documents of both kinds, part by part."""
     yield "# Document\n\nYAML or JSON; a property that is not listed is refused. "
@@ -71,9 +66,6 @@ def document_page() -> Iterator[str]:
         said = notes(model)
         for name, field in model.model_fields.items():
             path = f"`{model.__name__}.{field.alias or name}`"
-            if is_later(field):
-                later.append(path)
-                continue
             meaning = cell(said.get(name, ""))
             later += [f"{path} of `{word}`" for word in refused(field)]
             if "Literal" in str(field.annotation) and len(choices(field)) > 1:
@@ -93,6 +85,7 @@ DOCUMENT: tuple[type[BaseModel], ...] = (
     document.DocumentItem,
     document.TestStep,
     document.ItemAssociation,
+    document.ItemAttachment,
     document.Identity,
     document.Policy,
     document.Prune,

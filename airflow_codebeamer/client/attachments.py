@@ -16,7 +16,7 @@ __all__ = ["Attachments"]
 class Attachments:
     """Files of items, by the item's number.
 
-    Both operations that write raise `OutcomeUnknownError` or `ServerError` when it
+    The operations that write raise `OutcomeUnknownError` or `ServerError` when it
     may have happened: list the files before writing again, or there are two.
     """
 
@@ -82,3 +82,27 @@ class Attachments:
         form = Form("content", attachment.name, content)
         answer = self._transport.write("PUT", path, body=form, before=before)
         return read(Attachment, answer, f"PUT {path}")
+
+    def restore_version(
+        self, attachment_id: int, version: int, *, before: Before | None = None
+    ) -> None:
+        """Give a file again what it held in an earlier version; that is a new one.
+
+        Raises:
+            NotFoundError: no such file or version.
+        """
+        path = f"/attachments/{attachment_id}/restore"
+        query = {"version": version}
+        self._transport.write("PUT", path, query=query, before=before)
+
+    def delete_attachment(
+        self, item_id: ItemId, attachment_id: int, *, before: Before | None = None
+    ) -> None:
+        """Take a file away, with all its versions.
+
+        Raises:
+            NotFoundError: it is not there (any more).
+            ItemLockedError: somebody is editing the item.
+        """
+        path = f"/items/{item_id}/attachments/{attachment_id}"
+        self._transport.write("DELETE", path, before=before)

@@ -11,6 +11,7 @@ from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.skeleton.apply import Applied, apply_plan
 from airflow_codebeamer.skeleton.associations import with_associations
+from airflow_codebeamer.skeleton.attachments import with_attachments
 from airflow_codebeamer.skeleton.delta import read_written, refresh
 from airflow_codebeamer.skeleton.document import Document
 from airflow_codebeamer.skeleton.look import read_snapshot
@@ -70,6 +71,8 @@ class Application:
             return plan(document, read_snapshot(self._client, tracker_id, document))
         snapshot = refresh(self._client, planned.snapshot)
         snapshot = with_associations(self._client, snapshot)
+        sent = [s.item_id for s in planned.attaches if not isinstance(s.item_id, str)]
+        snapshot = with_attachments(self._client, snapshot, sent)
         if snapshot is planned.snapshot:
             return planned
         again = plan(document, with_past(self._client, document, snapshot))
@@ -109,6 +112,11 @@ class Application:
         def prove(applied: Applied) -> None:
             now = read_written(self._client, wanted, applied.created)
             now = with_associations(self._client, now, applied.associations)
+            sent = [
+                applied.created[spot] if isinstance(spot, str) else spot
+                for spot in (step.item_id for step in wanted.attaches)
+            ]
+            now = with_attachments(self._client, now, sent)
             findings = verify(wanted, now)
             if findings:
                 raise VerificationError(findings)

@@ -12,6 +12,7 @@ from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.models import Association
 from airflow_codebeamer.skeleton.associating import Associator
+from airflow_codebeamer.skeleton.attaching import Attacher
 from airflow_codebeamer.skeleton.bulk import BulkWriter
 from airflow_codebeamer.skeleton.creating import Creator
 from airflow_codebeamer.skeleton.crew import Crew
@@ -96,6 +97,7 @@ class _Application:
         self._creator = Creator(writing, is_resumed=is_resumed)
         self._placer = Placer(writing)
         self._associator = Associator(writing)
+        self._attacher = Attacher(writing)
 
     def apply(self, prove: Callable[[Applied], None]) -> Applied:
         notes = self._writing.notes
@@ -104,6 +106,7 @@ class _Application:
             self._update_all()
             self._placer.place_all()
             self._associator.associate_all()
+            self._attacher.attach_all()
             applied = self._applied(self._creator.trash_copies())
             notes.flush()
             prove(applied)

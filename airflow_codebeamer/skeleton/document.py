@@ -20,7 +20,11 @@ from pydantic import (
 )
 
 from airflow_codebeamer.errors import DocumentError
-from airflow_codebeamer.skeleton.item_parts import ItemAssociation, TestStep
+from airflow_codebeamer.skeleton.item_parts import (
+    ItemAssociation,
+    ItemAttachment,
+    TestStep,
+)
 from airflow_codebeamer.skeleton.jsonlines import is_json_lines, read_json_lines
 from airflow_codebeamer.skeleton.problems import first_problem
 from airflow_codebeamer.skeleton.reading import Source, read_source
@@ -34,6 +38,7 @@ __all__ = [
     "FieldUpdate",
     "Identity",
     "ItemAssociation",
+    "ItemAttachment",
     "Policy",
     "Prune",
     "Row",
@@ -43,11 +48,6 @@ __all__ = [
     "UpdatePolicy",
     "load_document",
 ]
-
-
-def _later(value: Any) -> None:
-    if value not in (None, [], {}, ()):
-        raise ValueError("is not supported yet; leave it out")
 
 
 def _only(*allowed: str, later: tuple[str, ...]) -> BeforeValidator:
@@ -60,8 +60,6 @@ def _only(*allowed: str, later: tuple[str, ...]) -> BeforeValidator:
 
     return BeforeValidator(check)
 
-
-Later = Annotated[None, BeforeValidator(_later)]
 
 #: The words that others use for two of the levels.
 _LEVELS = {"restore": "rollback", "none": "keep"}
@@ -105,9 +103,10 @@ class DocumentItem(Closed):
     #: Links to other items; those that our account made are kept as they are here.
     #: Absent: not ours; an empty list: ours, and none.
     associations: tuple[ItemAssociation, ...] | None = None
+    #: Files by name and SHA-512; what hangs there besides stays. Names differ.
+    attachments: tuple[ItemAttachment, ...] = ()
     #: The items below it.
     children: tuple[DocumentItem, ...] = ()
-    files: Later = None
 
     @property
     def has_description(self) -> bool:
@@ -171,6 +170,8 @@ class Policy(Closed):
     #: Undo a failed run (`restore` says the same), only list what it wrote, or
     #: leave it without a word (`none` says the same).
     on_failure: OnFailure = "rollback"
+    #: Refuse a document that names a larger file, in MiB; null: no limit.
+    largest_attachment_mib: Annotated[StrictInt, Field(ge=0)] | None = 100
     prune: Prune = Prune()
 
 
@@ -269,11 +270,15 @@ class FieldUpdate(Closed):
 Document: TypeAlias = Skeleton | FieldUpdate
 
 
-def load_document(source: str | Path | Mapping[str, Any] | Document) -> Document:
+def load_document(
+    source: str | Path | Mapping[str, Any] | Document, *, folder: Path | None = None
+) -> Document:
     """Read a document: a YAML or JSON file, its text, a mapping, or a model.
 
     A file whose name ends in .jsonl or .ndjson holds JSON lines: the first is the
     document without its items (or rows), each other one an item with its `parent`.
+    Paths of attachments begin in the folder of the file, or of what is no file in
+    `folder`, by default where this process stands.
 
     Not promised: that the tracker has these fields and options; only
     `read_snapshot` can know.
@@ -294,7 +299,8 @@ def load_document(source: str | Path | Mapping[str, Any] | Document) -> Document
         raise DocumentError("kind", f"is {kind!r}, must be 'skeleton' or 'update'")
     model = FieldUpdate if kind == "update" else Skeleton
     try:
-        return _checked(model.model_validate(dict(read.value)))
+        context = {"folder": read.folder or folder}
+        return _checked(model.model_validate(dict(read.value), context=context))
     except ValidationError as error:
         raise first_problem(error, read, {**_PARTS, "": model}) from None
 
@@ -313,6 +319,7 @@ def _checked(document: Document) -> Document:
 
 _PARTS: dict[str, type[Closed]] = {
     "associations": ItemAssociation,
+    "attachments": ItemAttachment,
     "children": DocumentItem,
     "identity": Identity,
     "items": DocumentItem,

@@ -1,11 +1,21 @@
-"""What an item of a document has besides its fields: steps and associations."""
+"""What an item of a document has besides its fields: steps, links and files."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import PlainValidator, StrictBool, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    StrictBool,
+    StrictStr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from airflow_codebeamer.skeleton.values import (
     Closed,
@@ -17,7 +27,7 @@ from airflow_codebeamer.skeleton.values import (
 )
 from airflow_codebeamer.skeleton.wording import described
 
-__all__ = ["ItemAssociation", "ItemPointer", "TestStep"]
+__all__ = ["ItemAssociation", "ItemAttachment", "ItemPointer", "TestStep"]
 
 _ITEMS = (Ref, ItemNumber, Lookup)
 
@@ -60,3 +70,40 @@ class ItemAssociation(Closed):
     to: ItemPointer
     #: Whether a change at its end makes the item suspect.
     propagate_suspects: StrictBool = False
+
+
+def _file_name(name: str) -> str:
+    if set(name) & set("/\\") or not name.isprintable() or name != name.strip():
+        raise ValueError(
+            f"{name!r} must be a file's name, without folders and letters that cannot "
+            "be printed"
+        )
+    return name
+
+
+def _from_folder(path: str, info: ValidationInfo) -> str:
+    """Return a path as seen from the folder of the document, if that is a file."""
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else str(Path(folder) / path)
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{128}", text):
+        raise ValueError(f"{text[:20]!r} must be 128 hexadecimal digits")
+    return text
+
+
+class ItemAttachment(Closed):
+    """A file that hangs on the item."""
+
+    #: Where it is read from; a relative path begins in the document's folder.
+    path: Annotated[StrictStr, Field(min_length=1), AfterValidator(_from_folder)]
+    #: Its name on the server; that of the file if it is not given.
+    name: (
+        Annotated[
+            StrictStr, Field(min_length=1, max_length=255), AfterValidator(_file_name)
+        ]
+        | None
+    ) = None
+    #: Its digest, to refuse a file that is another than was meant.
+    sha512: Annotated[StrictStr, AfterValidator(_digest)] | None = None

@@ -51,16 +51,22 @@ def read_json_lines(
             name, f"belongs into the lines after the first, one each (line {number})"
         )
     found = [
-        _checked(at, index, line, name, model) for index, (at, line) in enumerate(lines)
+        _checked(at, index, line, name, model, path.parent)
+        for index, (at, line) in enumerate(lines)
     ]
     return value, found
 
 
 def _checked(
-    number: int, index: int, line: Any, name: str, model: type[BaseModel]
+    number: int,
+    index: int,
+    line: Any,
+    name: str,
+    model: type[BaseModel],
+    folder: Path,
 ) -> Any:
     try:
-        return model.model_validate(line)
+        return model.model_validate(line, context={"folder": folder})
     except ValidationError as error:
         place = (name, index)
         problem = first_problem(error, Source(line, {}), {"": model, "children": model})

@@ -11,6 +11,7 @@ from airflow_codebeamer.errors import ApiError, DocumentError, NotFoundError
 from airflow_codebeamer.ids import ItemId, ProjectId, TrackerId
 from airflow_codebeamer.models import Item, Project
 from airflow_codebeamer.skeleton.associations import with_associations
+from airflow_codebeamer.skeleton.attachments import with_attachments
 from airflow_codebeamer.skeleton.directory import ServerDirectory
 from airflow_codebeamer.skeleton.document import Document, Skeleton
 from airflow_codebeamer.skeleton.flow import Flow
@@ -97,7 +98,8 @@ def read_snapshot(
     )
     check_copies(document, snapshot)
     snapshot = _with_protected(client, document, rooted(document, snapshot))
-    return with_associations(client, with_past(client, document, snapshot))
+    snapshot = with_associations(client, with_past(client, document, snapshot))
+    return with_attachments(client, snapshot)
 
 
 def read_again(client: Client, snapshot: Snapshot) -> Snapshot:
@@ -119,6 +121,7 @@ def read_again(client: Client, snapshot: Snapshot) -> Snapshot:
         root=snapshot.root,
         protected=snapshot.protected,
         associations=snapshot.associations,
+        attachments=snapshot.attachments,
     )
 
 

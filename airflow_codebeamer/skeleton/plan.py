@@ -15,6 +15,7 @@ from airflow_codebeamer.skeleton.plantext import as_markdown, as_text
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.steps import (
     Associate,
+    Attach,
     Create,
     Discard,
     Dissociate,
@@ -55,6 +56,7 @@ class Plan:
     kept_fields: frozenset[tuple[ItemId, FieldId]] = frozenset()
     associates: tuple[Associate, ...] = ()
     dissociates: tuple[Dissociate, ...] = ()
+    attaches: tuple[Attach, ...] = ()
     discards: tuple[Discard, ...] = ()
     gone: tuple[Found, ...] = ()
     pruned: frozenset[ItemId] = frozenset()
@@ -86,6 +88,7 @@ class Plan:
             "reordered": len(self.reorders),
             "associated": len(self.associates),
             "dissociated": len(self.dissociates),
+            "attached": len(self.attaches),
             "unchanged": self.unchanged,
             "kept": len(self.kept),
             "gone": len(self.gone),
@@ -135,6 +138,10 @@ class Plan:
             + len(self.reorders)
             + len(self.associates)
             + len(self.dissociates)
+            # Files are sent, their items looked at before and after.
+            + len(self.attaches)
+            + len({step.item_id for step in self.attaches if step.number is not None})
+            + len({step.item_id for step in self.attaches})
             # Relations are looked at under the lock, and read back.
             + 2 * ceil(self._with_associations / _PAGE)
             + len(self.discards)
@@ -145,14 +152,19 @@ class Plan:
     @property
     def costs(self) -> tuple[str, ...]:
         """What is read besides items, in a sentence each; it costs requests."""
-        if not (count := self._with_associations):
-            return ()
-        there = sum(map(len, self.snapshot.associations.values()))
-        pages = ceil(count / _PAGE)
-        return (
-            f"{count} items name their associations: each look at them takes {pages} "
-            f"requests, the first one {there} more for their types and authors",
-        )
+        said = []
+        if count := self._with_associations:
+            there = sum(map(len, self.snapshot.associations.values()))
+            said.append(
+                f"{count} items name their associations: each look at them takes "
+                f"{ceil(count / _PAGE)} requests, the first one {there} more for their "
+                "types and authors"
+            )
+        if files := len(self.snapshot.attachments):
+            said.append(
+                f"{files} items name attachments: a look at them takes as many requests"
+            )
+        return tuple(said)
 
     @property
     def _with_associations(self) -> int:
@@ -217,6 +229,7 @@ class Plan:
         yield from self.reorders
         yield from self.associates
         yield from self.dissociates
+        yield from self.attaches
         yield from self.discards
 
 

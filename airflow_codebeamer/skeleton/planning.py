@@ -8,6 +8,7 @@ from dataclasses import replace
 from airflow_codebeamer.errors import DocumentError, PlanConflictError
 from airflow_codebeamer.ids import FieldId, ItemId
 from airflow_codebeamer.skeleton.associations import plan_associations
+from airflow_codebeamer.skeleton.attachments import AttachmentPlan, plan_attachments
 from airflow_codebeamer.skeleton.document import Document, Skeleton
 from airflow_codebeamer.skeleton.fields import FieldShape, Value
 from airflow_codebeamer.skeleton.flow import status_of
@@ -65,6 +66,8 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
                 place=wish.place,
                 is_protected=wish.is_protected,
             )
+    files = plan_attachments(document, snapshot)
+    merged.add(files)
     merged.check()
     outline = Outline(snapshot, document.policy.order)
     creates, late = _late(outline.create(wishes), snapshot)
@@ -76,6 +79,7 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
     touched |= {update.key for update in merged.updates}
     touched |= {move.key for move in moves}
     associates, dissociates = plan_associations(snapshot)
+    touched |= {step.key for step in files.attaches}
     touched |= {step.key for step in associates} | {step.key for step in dissociates}
     return Plan(
         document=document,
@@ -88,6 +92,7 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
         kept_fields=frozenset(merged.kept_fields),
         associates=associates,
         dissociates=dissociates,
+        attaches=tuple(files.attaches),
         discards=tuple(pruned.discards),
         gone=tuple(gone),
         pruned=frozenset(pruned.items),
@@ -235,6 +240,11 @@ class _Merged:
                     pass
         if changes:
             self.updates.append(Update(found.item_id, key, tuple(changes)))
+
+    def add(self, files: AttachmentPlan) -> None:
+        """Take over what was found about files."""
+        self.kept += files.kept
+        self._conflicts += files.conflicts
 
     def check(self) -> None:
         if self._conflicts:

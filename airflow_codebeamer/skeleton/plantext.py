@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_codebeamer.skeleton.plan import Plan
     from airflow_codebeamer.skeleton.steps import (
         Associate,
+        Attach,
         Change,
         Create,
         Dissociate,
@@ -28,6 +29,7 @@ _WORDS = {
     "reordered": "parents to reorder",
     "associated": "associations to make",
     "dissociated": "associations to remove",
+    "attached": "files to attach",
     "unchanged": "unchanged",
     "kept": "kept as edited by others",
     "gone": "not in the document any more",
@@ -106,6 +108,11 @@ def _groups(plan: Plan) -> Iterator[Group]:
         lambda step: [f"- {_linked(step)}"],
     )
     yield (
+        "Attached",
+        plan.attaches,
+        lambda step: [f"{'+' if step.number is None else '~'} {_attached(step)}"],
+    )
+    yield (
         "To the trash",
         plan.discards,
         lambda one: [f"- {one.key} (item {one.item_id}) to the trash"],
@@ -148,6 +155,10 @@ def _name(update: Update) -> str:
 
 def _linked(step: Associate | Dissociate) -> str:
     return f"{step.key}: {step.type} {key_of(step.target) or step.target}"
+
+
+def _attached(step: Attach) -> str:
+    return f"{step.key}: {step.name!r}, {step.size} bytes"
 
 
 def _spot(spot: int | str | None) -> str:

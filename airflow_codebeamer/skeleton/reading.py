@@ -26,10 +26,19 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class Source:
-    """What was read, and the line in which each part of it began."""
+    """What was read, and the line in which each part of it began.
 
-    def __init__(self, value: Any, lines: dict[tuple[Step, ...], int]) -> None:
+    `folder` is that of the file, if it was one.
+    """
+
+    def __init__(
+        self,
+        value: Any,
+        lines: dict[tuple[Step, ...], int],
+        folder: Path | None = None,
+    ) -> None:
         self.value = value
+        self.folder = folder
         self._lines = lines
 
     def find_line(self, place: tuple[Step, ...]) -> int | None:
@@ -67,13 +76,15 @@ def read_source(source: str | Path) -> Source:
         return _parse(source)
     path = Path(source)
     try:
-        return _parse(path.read_text(encoding="utf-8-sig"))
+        read = _parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DocumentError(
             "", f"the document {path} cannot be read: {error.strerror or error}"
         ) from error
     except UnicodeDecodeError as error:
         raise DocumentError("", f"the document {path} is not UTF-8 text") from error
+    read.folder = path.parent
+    return read
 
 
 def _parse(text: str) -> Source:

@@ -18,6 +18,7 @@ from airflow_codebeamer.skeleton.flow import Flow
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.steps import (
     Associate,
+    Attach,
     Discard,
     Dissociate,
     Move,
@@ -26,7 +27,7 @@ from airflow_codebeamer.skeleton.steps import (
     from_json_value,
 )
 
-__all__ = ["Record", "Written", "intents", "read_record"]
+__all__ = ["Before", "Record", "Written", "intents", "read_record"]
 
 _HEADER = "plan"
 
@@ -38,6 +39,15 @@ class Written:
     item_id: ItemId
     key: str
     fields: dict[FieldId, tuple[Value, list[Value]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Before:
+    """A file as it was before the run."""
+
+    version: int
+    size: int
+    sha512: str
 
 
 @dataclass
@@ -62,6 +72,9 @@ class Record:
     associations: dict[ItemId, frozenset[int]] = field(default_factory=dict)
     associates: list[Associate] = field(default_factory=list)
     dissociates: list[Dissociate] = field(default_factory=list)
+    #: The files of each item to which the run sent some, before it, by number.
+    attachments: dict[ItemId, dict[int, Before]] = field(default_factory=dict)
+    attaches: list[Attach] = field(default_factory=list)
     discards: list[Discard] = field(default_factory=list)
 
 
@@ -132,6 +145,17 @@ def _header(plan: Plan) -> JSON:
             [item_id, [one.id for one in snapshot.associations.get(item_id, ())]]
             for item_id in sorted(_linked(plan))
         ],
+        "attachments": [
+            [
+                step.item_id,
+                [
+                    [one.id, one.version, one.size, one.sha512]
+                    for one in snapshot.attachments.get(step.item_id, ())
+                ],
+            ]
+            for step in plan.attaches
+            if not isinstance(step.item_id, str)
+        ],
     }
 
 
@@ -150,6 +174,8 @@ def _read_part(record: Record, entry: Entry) -> None:
             record.associates.append(Associate.from_json(entry.intent))
         case "dissociate":
             record.dissociates.append(Dissociate.from_json(entry.intent))
+        case "attach":
+            record.attaches.append(Attach.from_json(entry.intent))
 
 
 def _read_header(record: Record, data: dict[str, Any]) -> None:
@@ -165,6 +191,9 @@ def _read_header(record: Record, data: dict[str, Any]) -> None:
         record.orders.setdefault(parent, tuple(children))
     for item_id, numbers in data.get("associations", ()):
         record.associations.setdefault(ItemId(item_id), frozenset(numbers))
+    for item_id, files in data.get("attachments", ()):
+        before = {number: Before(*rest) for number, *rest in files}
+        record.attachments.setdefault(ItemId(item_id), before)
 
 
 def _add_update(record: Record, data: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from airflow_codebeamer.skeleton.document import (
 )
 from airflow_codebeamer.skeleton.fields import FieldShape, Value
 from airflow_codebeamer.skeleton.kinds import Kind
+from airflow_codebeamer.skeleton.local_files import LocalFiles
 from airflow_codebeamer.skeleton.reading import Step, path_text
 from airflow_codebeamer.skeleton.schema import Schema
 from airflow_codebeamer.skeleton.tables import parse_rows, rows_of_steps
@@ -127,6 +128,7 @@ class _Resolver(_Fields):
 
     def resolve(self) -> WishList:
         identity = self._keeper(self._document.identity.field)
+        self._files = LocalFiles(self._document.policy.largest_attachment_mib)
         self._name = self._keep(self._schema.get_built_in("name", "items"))
         wishes = tuple(self._wish(wanted) for wanted in self._document.list_wanted())
         by_key = {wish.key: wish for wish in wishes}
@@ -195,6 +197,9 @@ class _Resolver(_Fields):
             is_protected=item.protect,
             description_format=_format_of(item),
             associations=self._associations(wanted),
+            attachments=self._files.wish(
+                item.attachments, (*wanted.place, "attachments")
+            ),
         )
 
     def _associations(self, wanted: Wanted) -> tuple[WishedAssociation, ...] | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Protocol
 
 from airflow_codebeamer.client import Before, Client
 from airflow_codebeamer.clock import Clock, SystemClock
@@ -23,12 +22,13 @@ from airflow_codebeamer.ids import ItemId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.models import FieldValue, ItemPatch
 from airflow_codebeamer.skeleton.associations import read_associations
+from airflow_codebeamer.skeleton.attachments import read_attachments
 from airflow_codebeamer.skeleton.crew import Crew
 from airflow_codebeamer.skeleton.look import list_tracker_items
-from airflow_codebeamer.skeleton.parting import LinkAgain, Unlink
+from airflow_codebeamer.skeleton.parting import Part, Parts
 from airflow_codebeamer.skeleton.plan import BULK
 from airflow_codebeamer.skeleton.records import Record, read_record
-from airflow_codebeamer.skeleton.tokens import number_of_item
+from airflow_codebeamer.skeleton.sending import Sending, sending
 from airflow_codebeamer.skeleton.undo import (
     MoveBack,
     PutBack,
@@ -121,7 +121,11 @@ def _look(
     items = list_tracker_items(client, tracker_id)
     there = {item.id for item in items}
     linked = [item_id for item_id in record.associations if item_id in there]
-    return decide(record, items, stuck, read_associations(client, linked, {}))
+    given = [item_id for item_id in record.attachments if item_id in there]
+    parts = Parts(
+        read_associations(client, linked, {}), read_attachments(client, given)
+    )
+    return decide(record, items, stuck, parts)
 
 
 _REFUSED = (
@@ -134,12 +138,6 @@ _REFUSED = (
 )
 #: It may have happened all the same.
 _UNSURE = (OutcomeUnknownError, ServerError)
-
-
-class _Sending(Protocol):
-    """A request that asks right before each try."""
-
-    def __call__(self, *, before: Before) -> object: ...
 
 
 class _WayBack:
@@ -184,7 +182,7 @@ class _WayBack:
 
     def _perform(self, undo: Undo) -> None:
         self._refusals.clear()
-        self._crew.run(partial(self._link, step) for step in undo.links)
+        self._crew.run(partial(self._part, step) for step in undo.parts)
         if not all(self._move(step) for step in undo.moves):
             # Each index counts on the moves before it, and what hangs below a
             # created item must be out of it for certain.
@@ -227,7 +225,7 @@ class _WayBack:
         self._crew.run(partial(trash, step) for step in steps)
         return troubles
 
-    def _send(self, says: str, send: _Sending) -> CodebeamerError | None:
+    def _send(self, says: str, send: Sending) -> CodebeamerError | None:
         try:
             send(before=self._crew.check)
         except _REFUSED as error:
@@ -235,20 +233,8 @@ class _WayBack:
             return error
         return None
 
-    def _link(self, step: Unlink | LinkAgain) -> None:
-        associations = self._client.associations
-        if isinstance(step, Unlink):
-            self._send(step.says, partial(associations.delete_association, step.number))
-            return
-        gone = step.step
-        make = partial(
-            associations.create_association,
-            gone.item_id,
-            number_of_item(gone.target),
-            gone.type_id,
-            propagates=gone.propagates,
-        )
-        self._send(step.says, make)
+    def _part(self, step: Part) -> None:
+        self._send(step.says, sending(self._client, step))
 
     def _move(self, step: MoveBack) -> bool:
         error = self._send(

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import FieldId, ItemId, TrackerId
-from airflow_codebeamer.models import Association, Item
+from airflow_codebeamer.models import Association, Attachment, Item
 from airflow_codebeamer.skeleton.document import Document
 from airflow_codebeamer.skeleton.fields import FieldShape, Value, is_same
 from airflow_codebeamer.skeleton.flow import Flow
@@ -76,6 +76,9 @@ class Snapshot:
 
     #: Of items whose document names theirs: the associations that start there.
     associations: Mapping[ItemId, tuple[Association, ...]] = field(default_factory=dict)
+
+    #: Of items that name files: all that hang there.
+    attachments: Mapping[ItemId, tuple[Attachment, ...]] = field(default_factory=dict)
 
     def is_foreign(self, found: Found) -> bool:
         """Whether somebody else changed the item last; log-ins have no case."""

@@ -16,6 +16,7 @@ from airflow_codebeamer.skeleton.fields import FieldShape, Value
 
 __all__ = [
     "Associate",
+    "Attach",
     "Change",
     "Create",
     "Discard",
@@ -275,7 +276,53 @@ class Dissociate:
         )
 
 
-Step: TypeAlias = Create | Update | Move | Reorder | Associate | Dissociate | Discard
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """A file that is sent: a new one, or a new version of the one of a number.
+
+    Where it is read from, and what is in it, is in no journal.
+    """
+
+    word: ClassVar[str] = "attach"
+    item_id: Spot
+    key: str
+    name: str
+    size: int
+    sha512: str
+    path: str = ""
+    number: int | None = None
+    version: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as JSON would have it."""
+        return {
+            "step": self.word,
+            "item": self.item_id,
+            "key": self.key,
+            "name": self.name,
+            "size": self.size,
+            "sha512": self.sha512,
+            "attachment": self.number,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Attach:
+        """Return the step that `to_json` described."""
+        return cls(
+            data["item"] if isinstance(data["item"], str) else ItemId(data["item"]),
+            data["key"],
+            data["name"],
+            data["size"],
+            data["sha512"],
+            number=data["attachment"],
+            version=data["version"],
+        )
+
+
+Step: TypeAlias = (
+    Create | Update | Move | Reorder | Associate | Dissociate | Attach | Discard
+)
 
 
 def json_value(value: Value) -> Any:

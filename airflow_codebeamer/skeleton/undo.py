@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_codebeamer.ids import ItemId
-from airflow_codebeamer.models import Association, FieldValue, Item
+from airflow_codebeamer.models import FieldValue, Item
 from airflow_codebeamer.skeleton.fields import FieldShape, Value, is_same
 from airflow_codebeamer.skeleton.flow import status_of
 from airflow_codebeamer.skeleton.order import index_for, rearrange
-from airflow_codebeamer.skeleton.parting import LinkAgain, Unlink, undo_associations
+from airflow_codebeamer.skeleton.parting import Part, Parts, undo_parts
 from airflow_codebeamer.skeleton.records import Record, Written
 from airflow_codebeamer.skeleton.snapshot import order_of
 from airflow_codebeamer.skeleton.steps import Move, Spot
@@ -73,7 +73,7 @@ class Sort:
 class Undo:
     """What is still to be undone, in this order, and what cannot be."""
 
-    links: list[Unlink | LinkAgain] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     moves: list[MoveBack] = field(default_factory=list)
     trash: list[Trash] = field(default_factory=list)
     updates: list[PutBack] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Undo:
     def list_steps(self) -> list[str]:
         """Return a line for each step."""
         return [
-            *(step.says for step in self.links),
+            *(step.says for step in self.parts),
             *(step.says for step in self.moves),
             *(step.says for step in self.trash),
             *(step.says for step in self.updates),
@@ -95,14 +95,14 @@ def decide(
     record: Record,
     items: Iterable[Item],
     stuck: Collection[ItemId] = (),
-    links: Mapping[ItemId, tuple[Association, ...]] | None = None,
+    parts: Parts | None = None,
 ) -> Undo:
     """Compare what the run wrote with what stands there now.
 
     `stuck` are items that the server would not move: nothing above them goes to
-    the trash. `links` are the associations of the items that the run linked.
+    the trash. `parts` are the links and files of the items that got some.
     """
-    return _Decision(record, list(items), stuck).decide(links or {})
+    return _Decision(record, list(items), stuck).decide(parts or Parts())
 
 
 class _Decision:
@@ -120,14 +120,14 @@ class _Decision:
         }
         self._undo = Undo()
 
-    def decide(self, links: Mapping[ItemId, tuple[Association, ...]]) -> Undo:
+    def decide(self, parts: Parts) -> Undo:
         created = self._created()
         # What points at a created item has to go while that is still there.
-        for step in undo_associations(self._record, links, self._items, created):
+        for step in undo_parts(self._record, parts, self._items, created):
             if isinstance(step, str):
                 self._undo.left.append(step)
             else:
-                self._undo.links.append(step)
+                self._undo.parts.append(step)
         # Moves first: what stands below a created item would go to the trash
         # with it.
         for move in reversed(self._record.moves):

@@ -10,6 +10,7 @@ from airflow_codebeamer.skeleton.fields import is_same
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.planning import plan
 from airflow_codebeamer.skeleton.snapshot import Snapshot
+from airflow_codebeamer.skeleton.steps import Attach
 from airflow_codebeamer.skeleton.tokens import settle
 
 __all__ = ["verify"]
@@ -58,9 +59,19 @@ def verify(wanted: Plan | Document, snapshot: Snapshot) -> list[str]:
         f"{step.key}: the association {step.type} to {step.target} is too many"
         for step in judged.dissociates
     ]
+    findings += [
+        f"{step.key}: the attachment {step.name!r} is missing or another"
+        for step in judged.attaches
+        if not isinstance(wanted, Plan) or _is_sent(step, wanted)
+    ]
     if isinstance(wanted, Plan):
         findings += _seeds(wanted, snapshot)
     return findings
+
+
+def _is_sent(step: Attach, applied: Plan) -> bool:
+    """Whether a plan sent that file; what was kept on purpose is no finding."""
+    return any((one.key, one.name) == (step.key, step.name) for one in applied.attaches)
 
 
 def _strict(document: Document) -> Document:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from airflow_codebeamer.ids import FieldId, ItemId
 from airflow_codebeamer.skeleton.fields import FieldShape, Value
 
-__all__ = ["Row", "Wish", "WishList", "WishedAssociation"]
+__all__ = ["Row", "Wish", "WishList", "WishedAssociation", "WishedAttachment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,16 @@ class WishedAssociation:
     type_id: int
     target: str
     propagates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WishedAttachment:
+    """A file that should hang on an item, and where it is read from."""
+
+    name: str
+    path: str
+    size: int
+    sha512: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Wish:
     is_protected: bool = False
     description_format: str = ""
     associations: tuple[WishedAssociation, ...] | None = None
+    attachments: tuple[WishedAttachment, ...] = ()
 
 
 @dataclass(frozen=True)

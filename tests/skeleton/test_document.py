@@ -175,9 +175,6 @@ def test_aliases_are_read_and_cannot_explode():
         load_document("\n".join(lines))
 
 
-LATER = "is not supported yet; leave it out"
-
-
 @pytest.mark.parametrize(
     ("more", "path", "problem"),
     [
@@ -239,7 +236,6 @@ LATER = "is not supported yet; leave it out"
             "items[0].steps[0].expect",
             "did you mean 'expected'?",
         ),
-        ({"items": [item(files=[{"name": "a"}])]}, "items[0].files", LATER),
         (
             {"items": [item(fields={"Owner": {"user": 7}})]},
             "items[0].fields.Owner",
@@ -352,10 +348,6 @@ def test_updates_that_say_nothing_or_too_much(more, path, problem):
         load_document({**head, **more})
     assert caught.value.path == path
     assert problem in caught.value.problem
-
-
-def test_what_is_not_supported_yet_may_be_there_and_empty():
-    assert load(items=[item(files=[])])
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just text\nmore"])

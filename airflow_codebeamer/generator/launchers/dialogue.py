@@ -81,7 +81,7 @@ class Dialogue:
         head = {"owner": owner_of(self._program.title), **self._program.document}
         if self._program.kind == "stream":
             head |= {**self._head, "target": target, "items": self._items}
-            self.document = load_document(head)
+            self.document = load_document(head, folder=self._folder())
         elif self._program.kind == "describe":
             if not self._result.is_file():
                 raise GeneratorFailedError(
@@ -177,9 +177,13 @@ class Dialogue:
 
     def _finish(self, path: str | None, counts: dict[str, int]) -> None:
         if path is not None:
-            self._result = Path(self._program.cwd or ".") / path
+            self._result = self._folder() / path
         self.counts = counts
         self.is_done = True
+
+    def _folder(self) -> Path:
+        """Return where the program runs."""
+        return Path(self._program.cwd or ".")
 
     def _refuse(self, number: int, problem: str, expected: str) -> None:
         raise GeneratorProtocolError(
@@ -194,7 +198,7 @@ def _written(path: Path, target: dict[str, Any]) -> Skeleton | FieldUpdate:
     except ValueError:
         found = None
     if isinstance(found, dict):
-        return load_document({**found, "target": target})
+        return load_document({**found, "target": target}, folder=path.parent)
     document = load_document(path)
     return document.model_copy(update={"target": Target(**target)})
 
