@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large access adversary bench matrix matrix-celery model schedules seeded rounds outages fuzz \
+.PHONY: demo test check nightly large access adversary bench matrix matrix-celery model schedules seeded rounds outages release fuzz \
 	up format clean
 
 define install
@@ -88,6 +88,19 @@ COUNT ?= 200
 SEED ?= 1
 rounds: $(VENV)/.dev
 	@$(BIN)/python -m tests.airflow.rounds --count $(COUNT) --seed $(SEED) --write
+
+## release: the tests of the Airflow parts on another release of Airflow than the pinned one,
+## without those of its private parts
+AIRFLOW ?= 3.1
+release: build/airflow-$(AIRFLOW)/.dev
+	build/airflow-$(AIRFLOW)/bin/python -m pytest -q -W default tests/airflow \
+	  -m "not nightly" --ignore tests/airflow/matrix --ignore tests/airflow/celery \
+	  --ignore tests/airflow/test_listener.py --ignore tests/airflow/test_notifications.py
+
+build/airflow-$(AIRFLOW)/.dev: pyproject.toml
+	python3 -m venv build/airflow-$(AIRFLOW)
+	build/airflow-$(AIRFLOW)/bin/pip install -q 'apache-airflow==$(AIRFLOW).*' -e '.[dev]'
+	touch $@
 
 ## outages: ten minutes without server or store in each phase, on a clock of our own
 outages: $(VENV)/.dev

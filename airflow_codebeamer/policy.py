@@ -39,7 +39,7 @@ def dag_policy(dag: Any) -> None:
 
 
 def _found(dag: Any) -> list[str]:
-    from airflow.sdk.configuration import conf
+    from airflow.providers.common.compat.sdk import conf
 
     if not conf.getboolean("codebeamer", "require_unlock", fallback=False):
         return []

@@ -88,7 +88,7 @@ def _told(conn_id: str, rest: Sequence[str]) -> Iterator[tuple[str, str]]:
         ConfigurationError: a connection or the configuration is wrong.
     """
     from airflow.configuration import AIRFLOW_HOME
-    from airflow.sdk.exceptions import AirflowNotFoundException
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     from airflow_codebeamer.hooks import CodebeamerHook
 

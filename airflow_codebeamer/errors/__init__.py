@@ -15,7 +15,6 @@
     │   ├── TicketRemovedError      our ticket is not in the queue any more
     │   ├── LockSetError            a set of trackers never grows
     │   ├── LockLostError           we held it once, not any more
-    │   │   └── LockDriftedError    others may write to it again
     │   ├── IllegalStepError        a state does not allow this step
     │   ├── PermissionDriftError    permissions are not what the journal left
     │   ├── RestorePendingError     permissions are not all back yet
@@ -65,7 +64,6 @@ from airflow_codebeamer.errors.locks import (
     EscrowError,
     ForeignChangesError,
     IllegalStepError,
-    LockDriftedError,
     LockError,
     LockHeldError,
     LockLostError,
@@ -123,7 +121,6 @@ __all__ = [
     "GeneratorStoppedError",
     "IllegalStepError",
     "ItemLockedError",
-    "LockDriftedError",
     "LockError",
     "LockHeldError",
     "LockLostError",

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 __all__ = ["Facts", "tell"]
@@ -50,8 +52,9 @@ def tell(
 
 
 def _stats(in_task: bool) -> Any:
-    if in_task:
-        from airflow.sdk.observability import stats
-    else:
-        from airflow.observability import stats  # type: ignore[no-redef]
-    return stats
+    """Return the metrics of this process; Airflow 3.1 has the same for all."""
+    places = ["airflow.sdk.observability.stats", "airflow.observability.stats"]
+    for place in places if in_task else places[1:]:
+        if find_spec(place.rpartition(".")[0]):
+            return import_module(place)
+    return import_module("airflow.stats").Stats

@@ -194,13 +194,9 @@ class LockStore(Grants, LockLeases, LockMarks):
                 raise lost(connection, lock)
             return freed
 
-    def to_locking(
-        self, lock: Lock, connection: Connection, *, role: str, policy: str
-    ) -> Lock:
+    def to_locking(self, lock: Lock, connection: Connection, *, role: str) -> Lock:
         """Take the step from granted to locking inside a fenced transaction."""
-        moved = self._moves.step(
-            connection, lock, "journal", exclusive_role=role, restore_policy=policy
-        )
+        moved = self._moves.step(connection, lock, "journal", exclusive_role=role)
         if moved is None:
             raise lost(connection, lock)
         return moved

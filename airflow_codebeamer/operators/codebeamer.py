@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import BaseOperator, BaseOperatorLink
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.hooks import CodebeamerHook
@@ -18,8 +18,8 @@ from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.ids import TrackerId
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import TaskInstanceKey
     from airflow.sdk import Context
-    from airflow.sdk.types import TaskInstanceKey
 
     from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.wiring import Codebeamer

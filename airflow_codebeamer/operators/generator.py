@@ -9,9 +9,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow.providers.common.compat.sdk import AirflowSkipException, SkipMixin
 from airflow.sdk import literal
-from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_codebeamer.errors import (
     ConfigurationError,
@@ -210,7 +209,6 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
             lease=held.lease,
             wait_for=self.wait_for,
             exclusive_role=(before.exclusive_role if before else "") or None,
-            restore_policy=before.restore_policy if before else None,
         )
         lock = next(one for one in locks if one.tracker_id == tracker_id)
         if before is None or before.epoch != lock.epoch:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_codebeamer.errors import ConfigurationError, DatabaseError, LockLostError
 from airflow_codebeamer.hooks import CodebeamerHook

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_codebeamer.errors import RestorePendingError
 from airflow_codebeamer.hooks.owner import list_owed
@@ -17,7 +17,6 @@ from airflow_codebeamer.operators.lock import LockTrackerOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["VerifyUnlockedOperator"]
@@ -72,7 +71,8 @@ class VerifyUnlockedOperator(CodebeamerOperator):
                 lock.owner.key,
             )
         if owed:
-            raise _pending(codebeamer, owed)
+            missing = [f"{lock.owner.key} left it {lock.state.value}" for lock in owed]
+            raise RestorePendingError(owed[0].tracker_id, missing)
         self.log.info("Nothing is owed: this run holds no lock.")
         without = _locks_that_failed(context)
         if without:
@@ -82,21 +82,6 @@ class VerifyUnlockedOperator(CodebeamerOperator):
                 "run to try again."
             )
         return {"owed": []}
-
-
-def _pending(codebeamer: Codebeamer, owed: Sequence[Lock]) -> RestorePendingError:
-    """Return the error that names each lock, and the roles that are not back."""
-    missing, waiting = [], []
-    for lock in owed:
-        roles = ", ".join(codebeamer.status.list_owed(lock)) or "no role yet"
-        waiting += codebeamer.status.list_waiting(lock)
-        missing.append(
-            f"{lock.owner.key} left tracker {lock.tracker_id} {lock.state.value}, "
-            f"owed: {roles}"
-        )
-    return RestorePendingError(
-        owed[0].tracker_id, missing, wants_an_answer=bool(waiting)
-    )
 
 
 def _locks_that_failed(context: Context) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
-from airflow.sdk.configuration import conf
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_codebeamer.operators import HolderLink, TrackerLink
 from airflow_codebeamer.plugins import listener

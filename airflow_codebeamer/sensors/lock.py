@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import (
+from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowSensorTimeout,
     TaskDeferred,
 )
+from airflow.sdk import BaseSensorOperator
 
 from airflow_codebeamer.errors import ConfigurationError, LockError
 from airflow_codebeamer.hooks import CodebeamerHook

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID
 from airflow_codebeamer.errors import DatabaseError, Retry

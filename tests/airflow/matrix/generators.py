@@ -54,7 +54,7 @@ def crashing(context: Any) -> Iterator[dict[str, Any]]:
 
 def skipping() -> None:
     """Skip, as a task of somebody's own may."""
-    from airflow.sdk.exceptions import AirflowSkipException
+    from airflow.providers.common.compat.sdk import AirflowSkipException
 
     raise AirflowSkipException("nothing to do after all")
 

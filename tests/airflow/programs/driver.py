@@ -47,7 +47,10 @@ def handle(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def bag(folder: str) -> dict[str, Any]:
-    from airflow.dag_processing.dagbag import DagBag
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import DagBag
 
     found = DagBag(dag_folder=folder)
     return {
@@ -86,7 +89,10 @@ def facts(task: Any) -> dict[str, Any]:
 
 
 def run(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
-    from airflow.dag_processing.dagbag import DagBag
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import DagBag
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
