@@ -144,6 +144,16 @@ def _switch(description: str, default: str) -> dict[str, Any]:
     }
 
 
+def _policy(description: str, default: str, *, example: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": default,
+    }
+
+
 def _seconds(description: str, default: str) -> dict[str, Any]:
     return {
         "description": description,
@@ -181,17 +191,27 @@ _CONFIG = {
             "soon as any listener is there: turn it off to use such tasks.",
             "True",
         ),
-        "certificate": {
-            "description": (
-                "What to do about changes that others make under a lock: off does not "
-                "look, warn tells them at the release, fail makes the release fail "
-                "once the tracker is free."
-            ),
-            "version_added": "0.1.0",
-            "type": "string",
-            "example": "warn",
-            "default": "off",
-        },
+        "certificate": _policy(
+            "What to do about changes that others make under a lock: off does not "
+            "look, warn tells them at the release, fail makes the release fail "
+            "once the tracker is free.",
+            "off",
+            example="warn",
+        ),
+        "on_drift": _policy(
+            "What to do about write rights that somebody gives back while a tracker is "
+            "held and watched: relock takes them away again until the release, warn "
+            "tells of them, fail stops the work.",
+            "relock",
+            example="fail",
+        ),
+        "restore_policy": _policy(
+            "What a role gets back that others changed meanwhile: merge keeps their "
+            "changes, exact undoes them, keep leaves the role as it is, ask waits "
+            "for a person.",
+            "merge",
+            example="exact",
+        ),
         "bridge_seconds": _seconds(
             "How long a lock is kept between two tasks of a run.", "1800"
         ),
@@ -217,6 +237,11 @@ _CONFIG = {
         ),
         "settle_seconds": _seconds(
             "How long to wait between taking rights away and relying on it.", "0"
+        ),
+        "watch_seconds": _seconds(
+            "How often the permissions of a held tracker are read again while a task "
+            "works, one request each time; 0 for never.",
+            "0",
         ),
     },
 }

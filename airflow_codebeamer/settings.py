@@ -26,6 +26,7 @@ from airflow_codebeamer.errors import ConfigurationError
 __all__ = [
     "READ_ONLY_PERMISSIONS",
     "LockSettings",
+    "RestorePolicy",
     "ServerSettings",
     "Settings",
     "StoreSettings",
@@ -49,6 +50,9 @@ READ_ONLY_PERMISSIONS = frozenset(
         "export",
     }
 )
+
+#: What becomes of a role that others changed while it was locked.
+RestorePolicy = Literal["merge", "exact", "keep", "ask"]
 
 _API_SUFFIXES = ("/api/v3", "/api", "/rest")
 
@@ -199,6 +203,15 @@ class LockSettings(_Frozen):
     allow_templates: bool = False
     #: What to do about rights that the server will not take away.
     on_floor: Literal["warn", "fail"] = "warn"
+    #: How often a held tracker's permissions are read again, one request each time; 0
+    #: for never. A write right that is back, or new, is drift.
+    watch: timedelta = timedelta(0)
+    #: What to do about drift that the watch finds: take it away again and give it back
+    #: at the end, only tell of it, or stop the work.
+    on_drift: Literal["relock", "warn", "fail"] = "relock"
+    #: What a role gets back that others changed meanwhile: its original with their
+    #: changes, its original alone, what they left, or what a person says of it.
+    restore_policy: RestorePolicy = "merge"
     #: What to do about changes of others under the lock: not to look, or to look and
     #: warn, or fail the release once the tracker is free.
     certificate: Literal["off", "warn", "fail"] = "off"

@@ -26,6 +26,7 @@ from traps_page import traps_page
 
 from airflow_codebeamer import errors, settings
 from airflow_codebeamer.cli.main import app
+from airflow_codebeamer.cli.policies import POLICIES
 from airflow_codebeamer.cli.session import Where
 from airflow_codebeamer.database import schema
 from airflow_codebeamer.locking.states import STEPS, LockState
@@ -97,6 +98,7 @@ def lock_places() -> dict[str, str]:
     for name, field in settings.LockSettings.model_fields.items():
         told = [f"`{o}`" for o in (name, f"{name}_seconds") if o in options]
         told += [f"`--timing {name}=…`"] if field.annotation is timedelta else []
+        told += [f"`--policy {name}=…`"] if name in POLICIES else []
         places[name] = ", ".join(told) or "Python only"
     return places
 

@@ -1,4 +1,4 @@
-"""`lock break|accept`: what only a person decides about a lock, who and why."""
+"""`lock break|accept|amend|answer`: what only a person decides, with who and why."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from airflow_codebeamer.cli.options import Tracker, command
 from airflow_codebeamer.cli.session import Session, who
 from airflow_codebeamer.errors import LockHeldError
 from airflow_codebeamer.ids import Epoch, TrackerId
-from airflow_codebeamer.locking import LockState
+from airflow_codebeamer.locking import LockState, Recovered
 
-__all__ = ["app"]
+__all__ = ["NEEDS_A_PERSON", "app"]
+
+#: Exit code: something is left that no machine can finish.
+NEEDS_A_PERSON = 5
 
 By = Annotated[str, typer.Option(help="Who; you, without it.")]
+RoleName = Annotated[str, typer.Option("--role", help="The role, by name or id.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept and shown.")]
 
 
@@ -78,3 +82,74 @@ def accept(
         [line if is_accepted else nothing],
     )
     return 0
+
+
+@command(app, "amend")
+def amend(
+    session: Session,
+    tracker: Tracker,
+    role: RoleName,
+    reason: Reason,
+    add: Annotated[
+        list[str] | None, typer.Option(help="A permission that it is to get too.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(help="A permission that it is not to get back.")
+    ] = None,
+    by: By = "",
+) -> int:
+    """Change what a role gets back when the lock that is held now ends.
+
+    For an administrator who wants to take a right from a role that the lock has
+    taken already: in Codebeamer there is nothing left to take.
+    """
+    with session.connect() as codebeamer:
+        codebeamer.engine.amend(
+            TrackerId(tracker),
+            role,
+            add=add or (),
+            remove=remove or (),
+            by=by or who(),
+            reason=reason,
+        )
+    document = {"tracker_id": tracker, "role": role, "add": add, "remove": remove}
+    session.out.result(
+        document, [f"Tracker {tracker}: role {role} is amended, for the release."]
+    )
+    return 0
+
+
+@command(app, "answer")
+def answer(
+    session: Session,
+    tracker: Tracker,
+    role: RoleName,
+    take: Annotated[str, typer.Option(help="What it gets: merge, exact or keep.")],
+    reason: Reason,
+    by: By = "",
+) -> int:
+    """Say what becomes of a role that waits for a person, and go on with the restore.
+
+    `merge` is its original with what others changed, `exact` its original alone,
+    `keep` what it has now. Exit code 5: other roles wait still.
+    """
+    number = TrackerId(tracker)
+    with session.connect() as codebeamer:
+        codebeamer.engine.answer(number, role, take=take, by=by or who(), reason=reason)
+        recovered = codebeamer.recovery.recover(tracker_id=number)
+    lines = [f"Tracker {tracker}: role {role} gets {take}."]
+    lines += [_outcome(one) for one in recovered]
+    session.out.result(
+        {
+            "tracker_id": tracker,
+            "role": role,
+            "take": take,
+            "recovered": [one.to_json() for one in recovered],
+        },
+        lines,
+    )
+    return NEEDS_A_PERSON if any(one.needs_a_person for one in recovered) else 0
+
+
+def _outcome(one: Recovered) -> str:
+    return one.error if one.report is None else release_line(one.report)

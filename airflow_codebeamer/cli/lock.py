@@ -45,6 +45,9 @@ def acquire(
     priority: Annotated[
         int, typer.Option(help="Who waits with a higher one goes first.")
     ] = 0,
+    restore_policy: Annotated[
+        str, typer.Option(help="Of changes of others: merge, exact, keep or ask.")
+    ] = "",
 ) -> int:
     """Take the locks of trackers, all of them or none."""
     lasts = span(lease, option="--lease") if lease else None
@@ -57,6 +60,7 @@ def acquire(
             lease=lasts,
             wait_for=waits,
             priority=priority,
+            restore_policy=restore_policy or None,
         )
     session.out.result(
         {"locks": [lock_document(lock) for lock in taken]}, map(lock_line, taken)
@@ -120,19 +124,21 @@ def show(session: Session, tracker: Tracker) -> int:
         waiting = store.status.list_tickets(
             session.server or (lock.server if lock else None), TrackerId(tracker)
         )
+        more = {} if lock is None else _more(store.status, lock)
     if lock is None:
         session.out.result(
             {"tracker_id": tracker, "state": LockState.FREE.value},
             [f"Tracker {tracker} is free and was never locked."],
         )
         return 0
-    document = {**lock_document(lock), "waiting": waiting_document(waiting)}
+    document = {**lock_document(lock), **more, "waiting": waiting_document(waiting)}
     lines = [
         f"{name:<15} {_words(value)}"
         for name, value in document.items()
-        if value and name not in ("owner_died", "waiting")
+        if value and name not in ("owner_died", "waiting", "unanswered")
     ]
     lines += waiting_lines(waiting)
+    lines += [f"Role {role} waits for an answer." for role in more["unanswered"]]
     if heir:
         lines.append(f"Its owner did not release it; {heir} is to put the rights back.")
     session.out.result(document, lines)
@@ -239,6 +245,15 @@ def release_line(report: ReleaseReport) -> str:
 def _certificate_lines(one: Certificate) -> list[str]:
     head = f"{one.owner}, {one.began[:19]} to {one.ended[:19]}: {one.sentence}."
     return [head, *(f"  {change}" for change in one.changes)]
+
+
+def _more(status: LockStatus, lock: Lock) -> dict[str, list[Any]]:
+    """Return what the journal and the history say of a lock besides its record."""
+    return {
+        "owed": status.list_owed(lock),
+        "unanswered": status.list_waiting(lock),
+        "drift": [str(drift) for drift in status.list_drift(lock)],
+    }
 
 
 def _heir(status: LockStatus, lock: Lock) -> str:

@@ -100,6 +100,14 @@ _SHARED: dict[str, Any] = {
             rich_help_panel=_SERVER,
         ),
     ],
+    "policy": Annotated[
+        str,
+        typer.Option(
+            envvar="CODEBEAMER_LOCK_POLICY",
+            help="The policies of locks, like on_drift=fail,restore_policy=ask",
+            rich_help_panel=_SERVER,
+        ),
+    ],
     "certificate": Annotated[
         str,
         typer.Option(

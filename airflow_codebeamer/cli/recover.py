@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
+from airflow_codebeamer.cli.decisions import NEEDS_A_PERSON
 from airflow_codebeamer.cli.lock import lock_document, lock_line, release_line
 from airflow_codebeamer.cli.options import OptionalTracker, command
 from airflow_codebeamer.cli.session import Session
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Recovered
 
-__all__ = ["NEEDS_A_PERSON", "register"]
-
-#: Exit code: something is left that no machine can finish.
-NEEDS_A_PERSON = 5
+__all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:

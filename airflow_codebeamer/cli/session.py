@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from airflow_codebeamer.cli.escrow import escrow_writer
 from airflow_codebeamer.cli.output import Output
+from airflow_codebeamer.cli.policies import lock_policies
 from airflow_codebeamer.cli.spans import lock_settings
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.settings import (
@@ -44,6 +45,7 @@ class Where:
     requests_per_second: float = 3.0
     requests_per_minute: float = 120.0
     timing: str = ""
+    policy: str = ""
     certificate: str = "off"
     escrow: str = ""
     json: bool = False
@@ -79,7 +81,8 @@ class Session:
         lock = lock_settings(self.where.timing)
         if self.where.certificate not in ("off", "warn", "fail"):
             raise ConfigurationError("--certificate", "say off, warn or fail")
-        lock = lock.model_copy(update={"certificate": self.where.certificate})
+        told = {"certificate": self.where.certificate}
+        lock = lock.model_copy(update=told | lock_policies(self.where.policy))
         if looks_again:
             lock = lock.model_copy(update={"membership_age": timedelta(0)})
         settings = Settings(

@@ -94,6 +94,8 @@ lock_table = Table(
     Column("breaking_by", Text),
     Column("breaking_reason", Text),
     Column("breaking_since", Double),
+    # Until then the holder may put everything back by himself.
+    Column("breaking_until", Double),
     # A request without an answer may still take effect until then.
     Column("dirty_put_until", Double),
     Column("owner_died", Boolean, nullable=False, server_default=false()),
@@ -101,6 +103,7 @@ lock_table = Table(
     _text("exclusive_role"),
     # Every tracker that was taken in one lock with this one; NULL if it is alone.
     Column("members", JsonText),
+    _text("restore_policy"),
     _text("created_host"),
     Column("created_at", Double),
     Column("changed_at", Double),
@@ -122,6 +125,14 @@ role_journal_table = Table(
     _text("phase"),
     Column("merged", JsonText),
     Column("observed", JsonText),
+    # What others granted while the tracker was held, and the lock took again.
+    Column("granted", JsonText),
+    # The original before such grants were added to it; NULL if none were.
+    Column("first_original", JsonText),
+    # What a person said of a role that waits: merge, exact or keep.
+    _text("answer"),
+    # Grows with each amendment by hand.
+    _count("revision"),
     _count("epoch"),
     UniqueConstraint("lineage", "role_id", name="codebeamer_role_journal_role"),
     sqlite_autoincrement=True,

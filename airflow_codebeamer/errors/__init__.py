@@ -15,6 +15,7 @@
     │   ├── TicketRemovedError      our ticket is not in the queue any more
     │   ├── LockSetError            a set of trackers never grows
     │   ├── LockLostError           we held it once, not any more
+    │   │   └── LockDriftedError    others may write to it again
     │   ├── IllegalStepError        a state does not allow this step
     │   ├── PermissionDriftError    permissions are not what the journal left
     │   ├── RestorePendingError     permissions are not all back yet
@@ -64,6 +65,7 @@ from airflow_codebeamer.errors.locks import (
     EscrowError,
     ForeignChangesError,
     IllegalStepError,
+    LockDriftedError,
     LockError,
     LockHeldError,
     LockLostError,
@@ -121,6 +123,7 @@ __all__ = [
     "GeneratorStoppedError",
     "IllegalStepError",
     "ItemLockedError",
+    "LockDriftedError",
     "LockError",
     "LockHeldError",
     "LockLostError",

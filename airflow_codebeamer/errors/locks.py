@@ -11,6 +11,7 @@ __all__ = [
     "EscrowError",
     "ForeignChangesError",
     "IllegalStepError",
+    "LockDriftedError",
     "LockError",
     "LockHeldError",
     "LockLostError",
@@ -129,6 +130,32 @@ class LockLostError(LockError):
         self.found = found
         self.why = why
 
+    def anew(self) -> LockLostError:
+        """Return the same word once more, to be raised in another thread."""
+        return LockLostError(
+            self.tracker_id, expected=self.expected, found=self.found, why=self.why
+        )
+
+
+class LockDriftedError(LockLostError):
+    """Somebody got write rights while we hold the tracker, and the work has to stop.
+
+    The lock is still ours, and released as usual. `drift` has a line for each role.
+    """
+
+    def __init__(self, tracker_id: int, *, epoch: int, drift: Sequence[str]) -> None:
+        super().__init__(
+            tracker_id,
+            expected=epoch,
+            found=epoch,
+            why=f"others may write to it: {'; '.join(drift)}; on_drift is fail",
+        )
+        self.drift = tuple(drift)
+
+    def anew(self) -> LockDriftedError:
+        """Return the same word once more, to be raised in another thread."""
+        return LockDriftedError(self.tracker_id, epoch=self.expected, drift=self.drift)
+
 
 class IllegalStepError(LockError):
     """A step that the state does not allow: a bug in the caller."""
@@ -168,21 +195,32 @@ class RestorePendingError(LockError):
 
     `missing` names each role that is not restored, and why. `may_pass` says that
     it may get well by itself (nobody answers, or somebody else is at it), and not
-    that the server refused.
+    that the server refused; `wants_an_answer`, that a person has to decide.
     """
 
     retry = Retry.YES
 
     def __init__(
-        self, tracker_id: int, missing: Sequence[str], *, may_pass: bool = False
+        self,
+        tracker_id: int,
+        missing: Sequence[str],
+        *,
+        may_pass: bool = False,
+        wants_an_answer: bool = False,
     ) -> None:
+        advice = "`airflow-codebeamer recover` finishes it as soon as the server allows"
+        if wants_an_answer:
+            advice = (
+                f"say `airflow-codebeamer lock answer {tracker_id} --role ROLE --take "
+                "merge|exact|keep --reason TEXT` for each"
+            )
         super().__init__(
-            f"Tracker {tracker_id} is still restricted: {'; '.join(missing)}; "
-            "`airflow-codebeamer recover` finishes it as soon as the server allows."
+            f"Tracker {tracker_id} is still restricted: {'; '.join(missing)}; {advice}."
         )
         self.tracker_id = tracker_id
         self.missing = tuple(missing)
         self.may_pass = may_pass
+        self.wants_an_answer = wants_an_answer
 
 
 class ForeignChangesError(LockError):

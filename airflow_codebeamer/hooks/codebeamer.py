@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
@@ -43,8 +43,10 @@ _TIMES = (
     "offer_ttl",
     "waiter_ttl",
     "settle",
+    "watch",
     "bridge",
 )
+_POLICIES = ("certificate", "on_drift", "restore_policy")
 
 
 class CodebeamerHook(BaseHook):
@@ -187,7 +189,7 @@ def _default_store() -> str:
 
 
 def _lock_settings() -> LockSettings:
-    """Read the timing of locks from `[codebeamer] <name>_seconds`."""
+    """Read the timing of locks from `[codebeamer] <name>_seconds`, and policies."""
     from airflow_codebeamer.settings import LockSettings
 
     spans: dict[str, timedelta] = {}
@@ -202,10 +204,20 @@ def _lock_settings() -> LockSettings:
             raise ConfigurationError(
                 f"[{_SECTION}] {option}", f"say a number of seconds, not {text!r}"
             ) from None
-    policy = conf.get(_SECTION, "certificate", fallback="") or "off"
-    if policy not in ("off", "warn", "fail"):
-        raise ConfigurationError(
-            f"[{_SECTION}] certificate", f"say off, warn or fail, not {policy!r}"
-        )
-    # Checked right above; the type is narrower than what a file can say.
-    return LockSettings.model_validate({**spans, "certificate": policy})
+    return LockSettings.model_validate({**spans, **_policies(LockSettings)})
+
+
+def _policies(settings: type[LockSettings]) -> dict[str, str]:
+    """Read the policies of locks, each one of a few words."""
+    found: dict[str, str] = {}
+    for name in _POLICIES:
+        word = conf.get(_SECTION, name, fallback="")
+        words = get_args(settings.model_fields[name].annotation)
+        if word and word not in words:
+            raise ConfigurationError(
+                f"[{_SECTION}] {name}",
+                f"say {', '.join(words[:-1])} or {words[-1]}, not {word!r}",
+            )
+        if word:
+            found[name] = word
+    return found

@@ -19,6 +19,7 @@ from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.status import LockStatus
 from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.ticket import Ticket, positions
+from airflow_codebeamer.locking.watching import RoleWatch
 
 __all__ = [
     "Breaking",
@@ -39,6 +40,7 @@ __all__ = [
     "Recovered",
     "Recovery",
     "ReleaseReport",
+    "RoleWatch",
     "Salvage",
     "SalvagePlan",
     "Ticket",

@@ -40,6 +40,7 @@ class Wish:
     wait_for: timedelta
     exclusive_role: str
     priority: int = 0
+    restore_policy: str = ""
     members: tuple[TrackerId, ...] = ()
 
     @property
@@ -178,7 +179,7 @@ class Acquisition:
 
     def reduce(self, lock: Lock, account: Preflight | None) -> Lock:
         """Take a granted or half-locked tracker to held; a refusal frees it."""
-        reducing = Reducing(self._parts, lock)
+        reducing = Reducing(self._parts, lock, self._wish.restore_policy)
         try:
             return reducing.run(account, self._wish.lease)
         except LockRefusedError as error:

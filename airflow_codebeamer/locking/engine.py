@@ -11,6 +11,7 @@ from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.journal import Journal
+from airflow_codebeamer.locking.amending import amend, answer
 from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
 from airflow_codebeamer.locking.ledger import Ledger
 from airflow_codebeamer.locking.lock import Lock
@@ -149,6 +150,43 @@ class LockEngine(LockTaking):
         return break_lock(
             self.parts, tracker_id, by=by, reason=reason, expect_epoch=expect_epoch
         )
+
+    def amend(
+        self,
+        tracker_id: TrackerId,
+        role: str,
+        *,
+        add: Collection[str] = (),
+        remove: Collection[str] = (),
+        by: str,
+        reason: str,
+    ) -> None:
+        """Change what a role gets back when the held lock ends; `role` by name or id.
+
+        For an administrator who wants to revoke a right that the lock has taken
+        away, which he could not do in Codebeamer. Sends nothing that writes.
+
+        Raises:
+            ConfigurationError: unknown role or permission, nothing would change, or
+                the tracker is not held; nothing was changed.
+            LockLostError: the lock has moved on meanwhile.
+        """
+        amend(
+            self.parts, tracker_id, role, add=add, remove=remove, by=by, reason=reason
+        )
+
+    def answer(
+        self, tracker_id: TrackerId, role: str, *, take: str, by: str, reason: str
+    ) -> None:
+        """Say what becomes of a role that waits under the policy `ask`.
+
+        `take` is merge, exact or keep. The next recovery does it.
+
+        Raises:
+            ConfigurationError: nothing waits there; nothing was changed.
+            LockLostError: the lock has moved on meanwhile; say it again.
+        """
+        answer(self.parts, tracker_id, role, take=take, by=by, reason=reason)
 
     def accept_permissions(
         self, tracker_id: TrackerId, *, by: str, reason: str

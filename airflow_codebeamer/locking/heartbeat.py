@@ -1,118 +1,24 @@
-"""Renewals by a thread of their own, and the word that a lock is lost."""
+"""A held lock kept alive while a block of code works under it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from airflow_codebeamer.errors import DatabaseError, LockLostError
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.pulse import Pulse
+from airflow_codebeamer.locking.watching import RoleWatch
 
 if TYPE_CHECKING:
     from airflow_codebeamer.locking.engine import LockEngine
 
 __all__ = ["Heartbeat", "Pulse"]
-
-
-class Pulse:
-    """A thread that renews one lock every beat, in its state or in these.
-
-    A store that does not answer is asked again until our own deadline; a store
-    that says the lock is not ours ends it at once. Nothing is renewed after
-    that, and nothing re-acquires.
-    """
-
-    def __init__(
-        self,
-        parts: Parts,
-        on_lost: Callable[[LockLostError], None] | None = None,
-        *,
-        states: Collection[LockState] = (),
-    ) -> None:
-        self._parts = parts
-        self._states = states
-        self._on_lost = on_lost
-        self._stop = threading.Event()
-        self._mutex = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._lost: LockLostError | None = None
-        self._last_good: float | None = None
-
-    @property
-    def lost(self) -> LockLostError | None:
-        """The word that the lock is lost, None while it is not."""
-        with self._mutex:
-            return self._lost
-
-    @property
-    def age(self) -> timedelta | None:
-        """How long ago the last good beat was, None before the first."""
-        if self._last_good is None:
-            return None
-        return timedelta(seconds=self._parts.clock.monotonic() - self._last_good)
-
-    def start(self, lock: Lock) -> None:
-        """Beat for a lock until `stop`."""
-        self._last_good = self._parts.clock.monotonic()
-        self._thread = threading.Thread(
-            target=self._run, args=(lock,), name=f"lock-{lock.tracker_id}", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread; a beat under way is waited for."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def beat(self, lock: Lock) -> None:
-        """Renew once.
-
-        Raises:
-            LockLostError: the lock is not ours any more.
-            DatabaseError: the store did not answer.
-        """
-        lease = self._parts.settings.ttl
-        sent = self._parts.deadlines.now()
-        self._parts.store.renew(lock, lease, self._states)
-        self._parts.deadlines.note(lock, sent, lease)
-        self._last_good = sent
-
-    def lose(self, lock: Lock, error: LockLostError) -> None:
-        """Say that the lock is lost, once."""
-        with self._mutex:
-            if self._lost is not None:
-                return
-            self._lost = error
-        self._parts.deadlines.drop(lock)
-        if self._on_lost is not None:
-            self._on_lost(error)
-
-    def _run(self, lock: Lock) -> None:
-        # Real time on purpose: the thread only has to be often enough.
-        while not self._stop.wait(self._parts.settings.beat.total_seconds()):
-            try:
-                self.beat(lock)
-            except LockLostError as error:
-                self.lose(lock, error)
-                return
-            except DatabaseError:
-                if self._is_too_late(lock):
-                    return
-
-    def _is_too_late(self, lock: Lock) -> bool:
-        try:
-            self._parts.deadlines.check(lock)
-        except LockLostError as error:
-            self.lose(lock, error)
-            return True
-        return False
 
 
 class Heartbeat:
@@ -121,7 +27,8 @@ class Heartbeat:
     Entering renews with the short `ttl`, so a killed process is noticed soon;
     leaving without an error sets the `bridge` lease again, for whoever comes
     next; leaving with an error sets nothing and lets the lease run out, unless
-    the next one comes before. Ask `guard` before each write.
+    the next one comes before. Ask `guard` before each write. With the setting
+    `watch` the tracker's permissions are read again meanwhile (`RoleWatch`).
 
     Of a lock that was taken in a set, the whole set: all are renewed, and what is
     lost of one is lost of all.
@@ -146,6 +53,7 @@ class Heartbeat:
         self._mutex = threading.Lock()
         self._has_told = False
         self._pulses = [(lock, self._pulse())]
+        self._watches: list[RoleWatch] = []
 
     @property
     def is_lost(self) -> bool:
@@ -191,12 +99,7 @@ class Heartbeat:
     def _raise_if_lost(self) -> None:
         for _, pulse in self._pulses:
             if (lost := pulse.lost) is not None:
-                raise LockLostError(
-                    lost.tracker_id,
-                    expected=lost.expected,
-                    found=lost.found,
-                    why=lost.why,
-                )
+                raise lost.anew()
 
     def __enter__(self) -> Heartbeat:
         for lock in self._engine.find_set(self._pulses[0][0])[1:]:
@@ -205,6 +108,10 @@ class Heartbeat:
             pulse.beat(lock)
         for lock, pulse in self._pulses:
             pulse.start(lock)
+            failed = partial(pulse.lose, lock)
+            self._watches.append(RoleWatch(self._engine.parts, lock, failed))
+        for watch in self._watches:
+            watch.start()
         return self
 
     def __exit__(
@@ -213,6 +120,8 @@ class Heartbeat:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for watch in self._watches:
+            watch.stop()
         for _, pulse in self._pulses:
             pulse.stop()
         if error is None and not self.is_lost:

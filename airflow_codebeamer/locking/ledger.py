@@ -8,15 +8,18 @@ request leaves before it (docs/explanation/locking.md, rules 1 and 3).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import role_journal_table
-from airflow_codebeamer.ids import Lineage, RoleId
+from airflow_codebeamer.errors import DatabaseError
+from airflow_codebeamer.ids import Lineage, PermissionId, RoleId
 from airflow_codebeamer.journal import Entry, Journal
+from airflow_codebeamer.locking.journalled import list_entries
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.permissions import (
     Rights,
@@ -24,7 +27,7 @@ from airflow_codebeamer.locking.permissions import (
     rights_to_json,
 )
 from airflow_codebeamer.locking.roles import RoleEntry
-from airflow_codebeamer.locking.rows import entry_from_row, entry_values
+from airflow_codebeamer.locking.rows import entry_values
 from airflow_codebeamer.locking.store import LockStore
 
 __all__ = ["REDUCE", "RESTORE", "Ledger"]
@@ -48,15 +51,7 @@ class Ledger:
 
     def list_roles(self, lineage: Lineage | None) -> dict[RoleId, RoleEntry]:
         """Return what is journalled of a lineage's roles, by role number."""
-        statement = (
-            select(role_journal_table)
-            .where(role_journal_table.c.lineage == lineage)
-            .order_by(role_journal_table.c.role_id)
-        )
-        with self._store.database.read() as connection:
-            rows = connection.execute(statement).mappings().all()
-        entries = [entry_from_row(row) for row in rows]
-        return {entry.role_id: entry for entry in entries}
+        return list_entries(self._store.database, lineage)
 
     def open_lineage(
         self,
@@ -66,14 +61,19 @@ class Ledger:
         lease: timedelta,
         exclusive_role: str,
         digest: str,
+        policy: str = "merge",
     ) -> Lock:
         """Write every original down, all or none; the lock is `locking` after it.
+
+        `policy` is the restore policy, kept for whoever restores.
 
         Raises:
             LockLostError: the lock is not ours any more; nothing was written.
         """
         with self._store.fenced(lock, lease) as connection:
-            locking = self._store.to_locking(lock, connection, role=exclusive_role)
+            locking = self._store.to_locking(
+                lock, connection, role=exclusive_role, policy=policy
+            )
             for entry in entries:
                 self._insert(connection, lock, entry)
             self._store.history.record(
@@ -130,6 +130,58 @@ class Ledger:
                 within=connection,
             )
 
+    def amend(
+        self,
+        seen: Lock,
+        entry: RoleEntry,
+        *,
+        added: Rights,
+        removed: Rights,
+        names: Mapping[PermissionId, str],
+        detail: Mapping[str, Any],
+        by: str,
+    ) -> None:
+        """Change a role's original on a person's word, as the lock was seen.
+
+        Raises:
+            LockLostError: the lock has moved on; nothing was written.
+            DatabaseError: somebody else amended the role meanwhile.
+        """
+        first = entry.first_original
+        entry = replace(
+            entry,
+            original=(entry.original | added) - removed,
+            first_original=None if first is None else (first | added) - removed,
+            granted=entry.granted - removed,
+            names={**names, **entry.names},
+        )
+        with self._store.unmoved(seen) as connection:
+            self._update(connection, seen, entry)
+            self._set(connection, seen, entry.role_id, revision=entry.revision + 1)
+            self._store.history.record(
+                seen, "amended", detail, who=by, within=connection
+            )
+
+    def answer(
+        self,
+        seen: Lock,
+        role_id: RoleId,
+        take: str,
+        *,
+        detail: Mapping[str, Any],
+        by: str,
+    ) -> None:
+        """Write down what a person decided of a role that waits.
+
+        Raises:
+            LockLostError: the lock has moved on; nothing was written.
+        """
+        with self._store.unmoved(seen) as connection:
+            self._set(connection, seen, role_id, answer=take)
+            self._store.history.record(
+                seen, "answered", detail, who=by, within=connection
+            )
+
     def answered(
         self, lock: Lock, number: int, entry: RoleEntry, *, lease: timedelta
     ) -> None:
@@ -182,15 +234,33 @@ class Ledger:
             )
         )
 
-    def _update(self, connection: Connection, lock: Lock, entry: RoleEntry) -> None:
+    def _set(
+        self, connection: Connection, lock: Lock, role_id: RoleId, **values: Any
+    ) -> None:
         connection.execute(
             update(role_journal_table)
             .where(
                 role_journal_table.c.lineage == lock.lineage,
+                role_journal_table.c.role_id == role_id,
+            )
+            .values(**values)
+        )
+
+    def _update(self, connection: Connection, lock: Lock, entry: RoleEntry) -> None:
+        changed = connection.execute(
+            update(role_journal_table)
+            .where(
+                role_journal_table.c.lineage == lock.lineage,
                 role_journal_table.c.role_id == entry.role_id,
+                role_journal_table.c.revision == entry.revision,
             )
             .values(epoch=lock.epoch, **entry_values(entry))
-        )
+        ).rowcount
+        if changed != 1:
+            raise DatabaseError(
+                f"The original of role {entry.name} was amended meanwhile, or its "
+                "record is gone; look again before writing."
+            )
 
 
 def value_of(entry: Entry) -> Rights:

@@ -87,6 +87,7 @@ class Lock:
     lease_seq: int = 0
     exclusive_role: str = ""
     members: tuple[TrackerId, ...] = ()
+    restore_policy: str = "merge"
     owner_died: bool = False
     is_mine: bool = False
     breaking: Breaking | None = None
@@ -112,6 +113,7 @@ class Lock:
             "lease_until": _text(self.lease_until),
             "exclusive_role": self.exclusive_role,
             "members": list(self.members),
+            "restore_policy": self.restore_policy,
             "is_mine": self.is_mine,
         }
 
@@ -135,6 +137,7 @@ class Lock:
                 lease_until=_moment(handle.get("lease_until")),
                 exclusive_role=str(handle.get("exclusive_role", "")),
                 members=tuple(TrackerId(int(m)) for m in handle.get("members", ())),
+                restore_policy=str(handle.get("restore_policy", "merge")),
                 is_mine=bool(handle.get("is_mine", True)),
             )
         except (KeyError, TypeError, ValueError, AttributeError):

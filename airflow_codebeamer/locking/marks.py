@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
+from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import lock_table
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.records import LockRecords
 from airflow_codebeamer.locking.states import LockState
-from airflow_codebeamer.locking.transitions import find_row, same
+from airflow_codebeamer.locking.transitions import find_row, lost, same
 
 __all__ = ["LockMarks"]
 
@@ -42,6 +45,23 @@ class LockMarks(LockRecords):
             fingerprint=None,
             lineage=None,
         )
+
+    @contextmanager
+    def unmoved(self, seen: Lock) -> Iterator[Connection]:
+        """Open a transaction that commits only if the record is as it was seen.
+
+        Raises:
+            LockLostError: it has moved on; nothing of the transaction happens.
+        """
+        with self._database.begin() as connection:
+            changed = connection.execute(
+                update(lock_table)
+                .where(*same(seen), lock_table.c.state == seen.state.value)
+                .values(changed_at=self._database.now)
+            ).rowcount
+            if changed != 1:
+                raise lost(connection, seen)
+            yield connection
 
     def _mark(
         self,

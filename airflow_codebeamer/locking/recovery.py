@@ -18,6 +18,7 @@ from airflow_codebeamer.errors import (
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.echoes import Echo, find_echo, heal
 from airflow_codebeamer.locking.engine import LockEngine
+from airflow_codebeamer.locking.journalled import list_waiting
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.states import LockState
@@ -115,6 +116,10 @@ class Recovery:
         return results
 
     def _recover(self, lock: Lock, *, dry_run: bool) -> Recovered:
+        if waiting := list_waiting(self._engine.parts.store.database, lock):
+            said = [f"role {entry.name} waits for an answer" for entry in waiting]
+            pending = RestorePendingError(lock.tracker_id, said, wants_an_answer=True)
+            return _failed(lock, pending)
         if dry_run:
             return _result(lock, "would recover")
         why = "its lock was being broken" if lock.breaking else "its lease ran out"

@@ -26,7 +26,6 @@ from airflow_codebeamer.journal import Entry
 from airflow_codebeamer.locking.entrusting import entrust
 from airflow_codebeamer.locking.escrow import Escrow
 from airflow_codebeamer.locking.floors import Floors
-from airflow_codebeamer.locking.heartbeat import Pulse
 from airflow_codebeamer.locking.late import list_late, taken_late
 from airflow_codebeamer.locking.ledger import REDUCE
 from airflow_codebeamer.locking.lock import Lock
@@ -37,6 +36,7 @@ from airflow_codebeamer.locking.preflight import (
     inspect_permissions,
     may_not_read,
 )
+from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.witness import begin_witness
@@ -56,9 +56,10 @@ class Reducing:
     journal that the next try or recovery finishes: everything else.
     """
 
-    def __init__(self, parts: Parts, lock: Lock) -> None:
+    def __init__(self, parts: Parts, lock: Lock, restore_policy: str = "") -> None:
         self._parts = parts
         self.lock = lock
+        self._restore_policy = restore_policy or parts.settings.restore_policy
         self._floors = Floors(parts, lock, tries=_TRIES)
         self._pulse = Pulse(parts, states=_UNDER_WAY)
         self._late: list[Entry] = []
@@ -91,6 +92,11 @@ class Reducing:
         entrust(self._parts, self.lock, writer.entries.values(), self._escrow)
         begin_witness(self._parts, self.lock)
         return self._hold(writer, lease)
+
+    def take_again(self, writer: RoleWriter) -> None:
+        """Reduce what others granted while the tracker is held, amending first."""
+        self._late = list_late(self._parts, self.lock.tracker_id, self.lock.lineage)
+        self._reduce_all(writer)
 
     def _first_read(self) -> Permissions:
         try:
@@ -129,6 +135,7 @@ class Reducing:
             lease=self._parts.settings.ttl,
             exclusive_role=account.role_name,
             digest=now.digest(),
+            policy=self._restore_policy,
         )
         self._parts.deadlines.note(self.lock, sent, self._parts.settings.ttl)
 
@@ -139,7 +146,7 @@ class Reducing:
                 self._reduce(writer, role_id)
             writer.read()
             self._floors.accept(writer)
-            if not any(self._excess(writer, role) for role in self._roles(writer)):
+            if not self.list_excess(writer):
                 return
 
     def _settle(self, writer: RoleWriter) -> None:
@@ -148,7 +155,7 @@ class Reducing:
         if settle > 0:
             self._parts.clock.sleep(settle)
             writer.read()
-            if any(self._excess(writer, role) for role in self._roles(writer)):
+            if self.list_excess(writer):
                 self._reduce_all(writer)
 
     def _roles(self, writer: RoleWriter) -> Iterable[RoleId]:
@@ -158,6 +165,11 @@ class Reducing:
             if entry.phase is Phase.EXCLUSIVE
         }
         return [role for role in writer.current.roles if role not in exclusive]
+
+    def list_excess(self, writer: RoleWriter) -> dict[RoleId, Rights]:
+        """Return what roles may do on a locked tracker although they must not."""
+        found = {role: self._excess(writer, role) for role in self._roles(writer)}
+        return {role: excess for role, excess in sorted(found.items()) if excess}
 
     def _excess(self, writer: RoleWriter, role_id: RoleId) -> Rights:
         """Return what a role may do that it must not while the tracker is locked."""
@@ -202,6 +214,11 @@ class Reducing:
         """Return the entry as it must be on the disk before the request leaves."""
         entry, fresh = writer.entries[role_id], writer.current.of_role(role_id)
         names = {**entry.names, **writer.current.names}
+        if self.lock.state is LockState.HELD:
+            if not entry.touched:
+                fresh |= taken_late(self._late, entry, fresh)
+            again = entry.taken_again(fresh, self._wanted(writer, role_id))
+            return replace(again, names=names)
         if not entry.touched:
             # What somebody changed between the snapshot and now is the original; what
             # an older request of ours took meanwhile is not somebody's change.

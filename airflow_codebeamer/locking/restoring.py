@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from airflow_codebeamer.errors import (
@@ -26,17 +26,14 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import RoleId
 from airflow_codebeamer.journal import Entry
-from airflow_codebeamer.locking.heartbeat import Pulse
+from airflow_codebeamer.locking.aftermath import Aftermath
 from airflow_codebeamer.locking.late import list_late, taken_late
 from airflow_codebeamer.locking.ledger import RESTORE
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.permissions import (
-    NOTHING,
-    Permissions,
-    Rights,
-    difference,
-)
+from airflow_codebeamer.locking.permissions import NOTHING, Permissions, Rights
+from airflow_codebeamer.locking.policies import is_waiting, wanted_of
+from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 from airflow_codebeamer.locking.writing import RoleWriter
@@ -45,14 +42,6 @@ __all__ = ["Restoring"]
 
 #: Requests for one role before a person has to look.
 _TRIES = 3
-
-
-@dataclass
-class _Said:
-    restored: dict[RoleId, str] = field(default_factory=dict)
-    drift: dict[RoleId, str] = field(default_factory=dict)
-    undone: tuple[str, ...] = ()
-    not_undone: tuple[str, ...] = ()
 
 
 class Restoring:
@@ -66,7 +55,7 @@ class Restoring:
         self._parts = parts
         self._lock = lock
         self._by = by or lock.owner.key
-        self._said = _Said()
+        self._said = Aftermath(parts, lock, by=self._by)
         self._sent: Counter[RoleId] = Counter()
         self._has_read = False
         self._late: list[Entry] = []
@@ -105,7 +94,7 @@ class Restoring:
         finally:
             pulse.stop()
         self._parts.deadlines.drop(self._lock)
-        return self._report(writer, self._parts.client.requests_made - began)
+        return self._said.report(writer, self._parts.client.requests_made - began)
 
     def _undo(self) -> None:
         """Roll open runs back; only what may pass by itself stops the release."""
@@ -137,11 +126,13 @@ class Restoring:
         self._parts.deadlines.check(self._lock)
 
     def _restore(self) -> RoleWriter:
+        self._said.policy = self._policy()
         entries = self._parts.ledger.list_roles(self._lock.lineage)
         self._late = list_late(
             self._parts, self._lock.tracker_id, self._lock.lineage, with_healed=True
         )
-        if not self._late and not any(entry.is_owed for entry in entries.values()):
+        is_owed = any(entry.is_owed for entry in entries.values())
+        if not (self._late or is_owed or self._said.policy == "exact"):
             # Nothing was ever sent: no request is needed to know what is true.
             return RoleWriter(self._parts, self._lock, entries, Permissions({}))
         writer = RoleWriter(self._parts, self._lock, entries, Permissions({}))
@@ -153,7 +144,19 @@ class Restoring:
             self._wait_for_late_requests()
             writer.read()
             if not any(self._wanted(writer, role) is not None for role in entries):
+                self._ask(writer)
                 return writer
+
+    def _policy(self) -> str:
+        """Return what goes for changes of others: before it was held, to merge them.
+
+        What the server made of our own requests is known for sure only then.
+        """
+        policy = self._lock.restore_policy
+        if policy == "merge":
+            return policy
+        held = self._parts.history.find_event(self._lock.lineage, "hold")
+        return "merge" if held is None else policy
 
     def _restore_role(self, writer: RoleWriter, role_id: RoleId) -> None:
         while True:
@@ -162,11 +165,13 @@ class Restoring:
                 return
             entry = writer.entries[role_id]
             if self._sent[role_id] >= _TRIES:
-                raise RestorePendingError(
-                    self._lock.tracker_id, [self._still(writer, entry, wanted)]
-                )
+                still = self._said.lacks(writer, entry, wanted, _TRIES)
+                raise RestorePendingError(self._lock.tracker_id, [still])
             self._sent[role_id] += 1
-            self._note_drift(writer, entry, wanted)
+            self._said.note(writer, entry, wanted)
+            if not entry.touched and self._said.policy == "exact":
+                # No other policy writes a role that the lock left alone.
+                entry = replace(entry, touched=True, base=entry.original)
             entry = replace(entry, merged=wanted, phase=Phase.RESTORING)
             try:
                 writer.send(RESTORE, entry, wanted)
@@ -180,13 +185,45 @@ class Restoring:
         entry, now = writer.entries[role_id], writer.current.of_role(role_id)
         if entry.phase is Phase.GONE:
             return None
-        if not entry.touched or entry.phase is Phase.RESTORED:
+        is_ours = entry.touched or self._is_put_back(entry, now)
+        if not is_ours or entry.phase is Phase.RESTORED:
             # It was all back, or never taken: what a late request of ours does not
             # take is somebody else's edit.
             late = taken_late(self._late, entry, now)
             return now | late if late else None
-        wanted = entry.back(now)
+        wanted = wanted_of(entry, now, self._said.policy)
         return None if wanted == now else wanted
+
+    def _is_put_back(self, entry: RoleEntry, now: Rights) -> bool:
+        """Return whether `exact` puts a role back that the lock left alone."""
+        is_exact = self._said.policy == "exact"
+        return is_exact and entry.phase is not Phase.EXCLUSIVE and now != entry.original
+
+    def _ask(self, writer: RoleWriter) -> None:
+        """Leave the roles that others changed to a person, if that is the policy.
+
+        Raises:
+            RestorePendingError: names them; everything else is back.
+        """
+        owed: list[str] = []
+        for role_id, entry in sorted(writer.entries.items()):
+            now = writer.current.of_role(role_id)
+            if not is_waiting(entry, now, self._said.policy):
+                continue
+            what = self._said.changed(writer, entry, now)
+            owed.append(f"role {entry.name} waits for an answer ({what})")
+            if entry.phase is not Phase.WAITING:
+                waiting = replace(entry, phase=Phase.WAITING)
+                self._parts.ledger.keep(
+                    self._lock,
+                    waiting,
+                    lease=self._parts.settings.ttl,
+                    event="waiting",
+                    detail={"role": entry.name, "what": what},
+                )
+                writer.entries[role_id] = waiting
+        if owed:
+            raise RestorePendingError(self._lock.tracker_id, owed, wants_an_answer=True)
 
     def _wait_for_late_requests(self) -> None:
         """Wait until no request without an answer can take effect any more."""
@@ -220,25 +257,9 @@ class Restoring:
         writer.entries[role_id] = gone
         self._said.drift[role_id] = f"role {entry.name} does not exist any more"
 
-    def _note_drift(self, writer: RoleWriter, entry: RoleEntry, wanted: Rights) -> None:
-        if entry.phase is Phase.RESTORED:
-            return
-        sentence = self._drift(writer, entry, wanted)
-        if sentence:
-            self._said.drift.setdefault(entry.role_id, sentence)
-
-    def _drift(self, writer: RoleWriter, entry: RoleEntry, after: Rights) -> str:
-        found = difference(entry.original, after)
-        words = [
-            f"{word} {writer.spell(rights)}"
-            for word, rights in (("added", found.added), ("removed", found.removed))
-            if rights
-        ]
-        return f"role {entry.name}: somebody {' and '.join(words)}" if words else ""
-
     def _free(self, writer: RoleWriter, pulse: Pulse) -> None:
         if self._has_read:
-            self._compare(writer)
+            self._said.compare(writer)
             self._keep_what_is_left(writer)
         snapshot = self._parts.history.find_event(self._lock.lineage, "snapshot")
         before = snapshot.detail.get("digest") if snapshot is not None else None
@@ -249,7 +270,7 @@ class Restoring:
             "after": after_digest,
             "untouched": is_untouched,
             "restored": list(self._said.restored.values()),
-            "drift": list(self._said.drift.values()),
+            "drift": list(self._said.sentences()),
         }
         pulse.stop()
         self._parts.store.free(
@@ -258,18 +279,6 @@ class Restoring:
             detail=detail,
             by=self._by,
         )
-
-    def _compare(self, writer: RoleWriter) -> None:
-        """Note every difference of the last read that is not of our making."""
-        current = writer.current
-        for entry in writer.entries.values():
-            if entry.phase not in (Phase.EXCLUSIVE, Phase.GONE):
-                after = current.of_role(entry.role_id)
-                self._note_drift(writer, replace(entry, phase=Phase.RESTORING), after)
-        for role_id in sorted(current.roles.keys() - writer.entries.keys()):
-            # Nobody had it when the originals were written down.
-            new = RoleEntry(role_id, current.name_of(role_id), original=NOTHING)
-            self._note_drift(writer, new, current.of_role(role_id))
 
     def _keep_what_is_left(self, writer: RoleWriter) -> None:
         """Write down what roles have at last where that is not what we sent.
@@ -285,31 +294,6 @@ class Restoring:
                     self._lock, left, lease=self._parts.settings.ttl
                 )
                 writer.entries[entry.role_id] = left
-
-    def _report(self, writer: RoleWriter, requests: int) -> ReleaseReport:
-        floors = tuple(
-            f"role {entry.name} kept {writer.spell(entry.floor)}"
-            for entry in writer.entries.values()
-            if entry.floor
-        )
-        return ReleaseReport(
-            self._lock.tracker_id,
-            released=True,
-            restored=tuple(self._said.restored.values()),
-            drift=tuple(self._said.drift.values()),
-            floors=floors,
-            undone=self._said.undone,
-            not_undone=self._said.not_undone,
-            requests=requests,
-        )
-
-    def _still(self, writer: RoleWriter, entry: RoleEntry, wanted: Rights) -> str:
-        found = difference(wanted, writer.current.of_role(entry.role_id))
-        return (
-            f"role {entry.name} (lacks {writer.spell(found.removed) or 'nothing'}, "
-            f"has {writer.spell(found.added) or 'nothing'} too many, after {_TRIES} "
-            "tries)"
-        )
 
     def _record_pending(self, pending: RestorePendingError) -> None:
         missing, history = list(pending.missing), self._parts.history

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from airflow_codebeamer.ids import PermissionId, RoleId
@@ -21,6 +21,8 @@ class Phase(StrEnum):
     REDUCING = "reducing"
     REDUCED = "reduced"
     RESTORING = "restoring"
+    #: Others changed it, and the policy is to ask a person.
+    WAITING = "waiting"
     #: Read back from the server with all it must have.
     RESTORED = "restored"
     #: The server does not have this role any more.
@@ -35,6 +37,10 @@ class RoleEntry:
     the server answered to our first write of this role, or what we sent if no
     answer came; it never moves afterwards. `floor` is what the server would
     not take away. `touched` is set, durably, before the first write.
+
+    `granted` is what others gave it while the tracker was held and the lock took
+    again; `first_original` is the original without that, None if it is the same.
+    `answer` is what a person decided of it, `revision` counts amendments by hand.
     """
 
     role_id: RoleId
@@ -46,6 +52,10 @@ class RoleEntry:
     phase: Phase = Phase.UNTOUCHED
     merged: Rights | None = None
     observed: Rights | None = None
+    granted: Rights = NOTHING
+    first_original: Rights | None = None
+    answer: str = ""
+    revision: int = 0
     names: Mapping[PermissionId, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -65,6 +75,25 @@ class RoleEntry:
     def amended(self, current: Rights) -> Rights:
         """Return the original, with what others granted since we reduced it."""
         return self.original | (current - self._base)
+
+    def taken_again(self, current: Rights, kept: Rights) -> RoleEntry:
+        """Return the entry as it must be before a held lock reduces the role to `kept`.
+
+        Whatever others granted is added to the original first.
+        """
+        original = self.amended(current) if self.touched else current
+        first = self.first_original
+        if first is None and original != self.original:
+            first = self.original
+        return replace(
+            self,
+            original=original,
+            first_original=first,
+            granted=self.granted | (current - kept),
+            base=self.base if self.touched else kept,
+            touched=True,
+            phase=Phase.REDUCING,
+        )
 
     @property
     def _base(self) -> Rights:

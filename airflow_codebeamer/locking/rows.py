@@ -47,6 +47,7 @@ def lock_from_row(row: Mapping[Any, Any]) -> Lock:
         lease_seq=row["lease_seq"],
         exclusive_role=row["exclusive_role"],
         members=tuple(TrackerId(number) for number in row["members"] or ()),
+        restore_policy=row["restore_policy"] or "merge",
         owner_died=bool(row["owner_died"]),
         breaking=breaking,
         dirty_until=moment(row["dirty_put_until"]),
@@ -75,12 +76,16 @@ def entry_from_row(row: Mapping[Any, Any]) -> RoleEntry:
         phase=Phase(row["phase"]),
         merged=read("merged"),
         observed=read("observed"),
+        granted=read("granted") or NOTHING,
+        first_original=read("first_original"),
+        answer=row["answer"],
+        revision=row["revision"],
         names=names,
     )
 
 
 def entry_values(entry: RoleEntry) -> dict[str, Any]:
-    """Return the columns of an entry, its lineage and epoch apart."""
+    """Return the columns of an entry that locking and restoring write."""
 
     def write(rights: Rights | None) -> list[dict[str, Any]] | None:
         return None if rights is None else rights_to_json(rights, entry.names)
@@ -95,4 +100,6 @@ def entry_values(entry: RoleEntry) -> dict[str, Any]:
         "phase": entry.phase.value,
         "merged": write(entry.merged),
         "observed": write(entry.observed),
+        "granted": write(entry.granted or None),
+        "first_original": write(entry.first_original),
     }

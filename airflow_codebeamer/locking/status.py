@@ -8,7 +8,9 @@ from typing import Any
 
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.certificate import Certificate
+from airflow_codebeamer.locking.drift import DRIFT, Drift
 from airflow_codebeamer.locking.history import Event
+from airflow_codebeamer.locking.journalled import list_owed, list_waiting
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.records import LockRecords
 from airflow_codebeamer.locking.ticket import Ticket
@@ -46,6 +48,23 @@ class LockStatus:
         """
         events = self._records.history.list_events(server, tracker_id)
         return [replace(event, detail=_short(event)) for event in events]
+
+    def list_owed(self, lock: Lock) -> list[str]:
+        """Return the names of the roles that a lock reduced and has not given back."""
+        return [entry.name for entry in list_owed(self._records.database, lock)]
+
+    def list_waiting(self, lock: Lock) -> list[str]:
+        """Return the names of the roles that wait for a person's answer."""
+        return [entry.name for entry in list_waiting(self._records.database, lock)]
+
+    def list_drift(self, lock: Lock) -> list[Drift]:
+        """Return the write rights that were seen while this lock was held."""
+        if lock.lineage is None or not lock.state.is_owned:
+            return []
+        return [
+            Drift.of(event)
+            for event in self._records.history.list_lineage(lock.lineage, DRIFT)
+        ]
 
     def list_certificates(
         self, server: str, tracker_id: TrackerId

@@ -194,9 +194,13 @@ class LockStore(Grants, LockLeases, LockMarks):
                 raise lost(connection, lock)
             return freed
 
-    def to_locking(self, lock: Lock, connection: Connection, *, role: str) -> Lock:
+    def to_locking(
+        self, lock: Lock, connection: Connection, *, role: str, policy: str
+    ) -> Lock:
         """Take the step from granted to locking inside a fenced transaction."""
-        moved = self._moves.step(connection, lock, "journal", exclusive_role=role)
+        moved = self._moves.step(
+            connection, lock, "journal", exclusive_role=role, restore_policy=policy
+        )
         if moved is None:
             raise lost(connection, lock)
         return moved

@@ -16,6 +16,7 @@ from airflow_codebeamer.locking.acquire import (
 )
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.policies import known_policy
 from airflow_codebeamer.locking.sets import SetAcquisition, check_set
 from airflow_codebeamer.locking.takeover import Watch
 from airflow_codebeamer.locking.ticket import Ticket
@@ -91,6 +92,7 @@ class LockTaking:
         wait_for: timedelta | None = None,
         exclusive_role: str | None = None,
         priority: int = 0,
+        restore_policy: str | None = None,
     ) -> Lock:
         """Take the lock, or say who has it; again as the same owner is the same.
 
@@ -103,13 +105,17 @@ class LockTaking:
         A wait that ends without the lock leaves the ticket: the same owner finds
         its place again, and meanwhile it blocks nobody.
 
+        `restore_policy` (the setting if not given) is kept with the lock, for
+        whoever restores; that of a lock which is held already stays.
+
         Raises:
             LockHeldError: somebody else has it, or it is kept for one who waits
                 longer, and `wait_for` is over.
             TicketRemovedError: somebody took our ticket out of the queue.
             LockRefusedError: locking would not be safe; nothing is changed.
             RestorePendingError: an older lock could not be put back.
-            ConfigurationError: the lease is shorter than the `ttl`.
+            ConfigurationError: the lease is shorter than the `ttl`, or there is no such
+                restore policy.
             LockLostError: it was taken from us while we took it.
         """
         (lock,) = self.acquire_all(
@@ -120,6 +126,7 @@ class LockTaking:
             wait_for=wait_for,
             exclusive_role=exclusive_role,
             priority=priority,
+            restore_policy=restore_policy,
         )
         return lock
 
@@ -133,6 +140,7 @@ class LockTaking:
         wait_for: timedelta | None = None,
         exclusive_role: str | None = None,
         priority: int = 0,
+        restore_policy: str | None = None,
     ) -> tuple[Lock, ...]:
         """Take the locks of several trackers as one: all of them, or none.
 
@@ -158,6 +166,7 @@ class LockTaking:
             self._wish(tracker_ids, owner, reason, lease, priority),
             wait_for=wait_for or timedelta(),
             exclusive_role=self._role(exclusive_role),
+            restore_policy=known_policy(restore_policy or ""),
         )
         check_set(self.parts, owner.key, wish.trackers)
         if not wish.members:

@@ -21,7 +21,6 @@ from airflow_codebeamer.errors import (
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Runs
 from airflow_codebeamer.locking.certificate import Certificate, ForeignChange
-from airflow_codebeamer.locking.heartbeat import Pulse
 from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.judging import (
     Findings,
@@ -33,6 +32,7 @@ from airflow_codebeamer.locking.judging import (
 )
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.siblings import Touched
 from airflow_codebeamer.locking.sight import Sight, look_at, look_since

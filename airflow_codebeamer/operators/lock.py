@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
@@ -54,6 +54,8 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     :param skip_if_locked: skip the task, and what follows it, when somebody else has
         the tracker and `wait_for` is over.
     :param reason: what for; shown to everybody who meets the lock.
+    :param restore_policy: what roles get back that others change meanwhile, `merge`,
+        `exact`, `keep` or `ask`; the setting of that name if not given.
     :param deferrable: wait in the triggerer, without a worker.
     :return: the handle of the lock: `locks` (a `lock`, `tracker_id` and `state`
         for each tracker), `owner` and `deadline`, which is when the lease ends.
@@ -77,6 +79,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         priority: int = 0,
         skip_if_locked: bool = False,
         reason: str = "",
+        restore_policy: Literal["merge", "exact", "keep", "ask"] | None = None,
         deferrable: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -91,6 +94,9 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         self.priority = priority
         self.skip_if_locked = skip_if_locked
         self.reason = reason
+        if restore_policy not in (None, "merge", "exact", "keep", "ask"):
+            raise ConfigurationError("restore_policy", "say merge, exact, keep or ask")
+        self.restore_policy = restore_policy
         self.deferrable = deferrable
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
@@ -186,6 +192,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 wait_for=patience,
                 exclusive_role=self.exclusive_role or None,
                 priority=self.priority,
+                restore_policy=self.restore_policy,
             )
         except LockHeldError as error:
             self._show_other(context, codebeamer, error)

@@ -17,6 +17,7 @@ from airflow_codebeamer.operators.lock import LockTrackerOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_codebeamer.locking import Lock
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["VerifyUnlockedOperator"]
@@ -71,8 +72,7 @@ class VerifyUnlockedOperator(CodebeamerOperator):
                 lock.owner.key,
             )
         if owed:
-            missing = [f"{lock.owner.key} left it {lock.state.value}" for lock in owed]
-            raise RestorePendingError(owed[0].tracker_id, missing)
+            raise _pending(codebeamer, owed)
         self.log.info("Nothing is owed: this run holds no lock.")
         without = _locks_that_failed(context)
         if without:
@@ -82,6 +82,21 @@ class VerifyUnlockedOperator(CodebeamerOperator):
                 "run to try again."
             )
         return {"owed": []}
+
+
+def _pending(codebeamer: Codebeamer, owed: Sequence[Lock]) -> RestorePendingError:
+    """Return the error that names each lock, and the roles that are not back."""
+    missing, waiting = [], []
+    for lock in owed:
+        roles = ", ".join(codebeamer.status.list_owed(lock)) or "no role yet"
+        waiting += codebeamer.status.list_waiting(lock)
+        missing.append(
+            f"{lock.owner.key} left tracker {lock.tracker_id} {lock.state.value}, "
+            f"owed: {roles}"
+        )
+    return RestorePendingError(
+        owed[0].tracker_id, missing, wants_an_answer=bool(waiting)
+    )
 
 
 def _locks_that_failed(context: Context) -> list[str]:
