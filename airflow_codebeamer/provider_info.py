@@ -98,6 +98,13 @@ _CONN_FIELDS = {
         "Name or id of the role that keeps write access while a tracker is locked.",
         type=_TEXT,
     ),
+    "notice_tracker": _field(
+        "Notice tracker",
+        "Number of a tracker that gets an item for each locked tracker, which says who "
+        "has it, why and until when; empty for none.",
+        type=["integer", "null"],
+        minimum=1,
+    ),
     "token": _field(
         "Token",
         "A bearer token instead of the password; the login is still needed.",
@@ -197,6 +204,13 @@ _CONFIG = {
             "once the tracker is free.",
             "off",
             example="warn",
+        ),
+        "notice": _policy(
+            "What to do if the notice of a lock cannot be written (see the notice "
+            "tracker of the connection): try again at the next step, or refuse the "
+            "lock where it is required.",
+            "try",
+            example="required",
         ),
         "on_drift": _policy(
             "What to do about write rights that somebody gives back while a tracker is "

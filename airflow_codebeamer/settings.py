@@ -129,6 +129,9 @@ class ServerSettings(_Frozen):
     api: Literal["auto", "v3", "v1"] = "auto"
     #: Name or id of the role that keeps write access while a tracker is locked.
     exclusive_role: str = ""
+    #: The tracker that gets an item for each locked tracker, which says who has it;
+    #: None for no notices.
+    notice_tracker: int | None = Field(default=None, ge=1)
 
     @field_validator("verify", mode="before")
     @classmethod
@@ -212,6 +215,9 @@ class LockSettings(_Frozen):
     #: What a role gets back that others changed meanwhile: its original with their
     #: changes, its original alone, what they left, or what a person says of it.
     restore_policy: RestorePolicy = "merge"
+    #: What to do if the notice of a lock cannot be written: try again at the next
+    #: step, or refuse the lock.
+    notice: Literal["try", "required"] = "try"
     #: What to do about changes of others under the lock: not to look, or to look and
     #: warn, or fail the release once the tracker is free.
     certificate: Literal["off", "warn", "fail"] = "off"

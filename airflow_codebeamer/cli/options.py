@@ -124,6 +124,16 @@ _SHARED: dict[str, Any] = {
             rich_help_panel=_SERVER,
         ),
     ],
+    "notice_tracker": Annotated[
+        int,
+        typer.Option(
+            min=0,
+            envvar="CODEBEAMER_NOTICE_TRACKER",
+            help="The tracker that gets an item for each lock: who, why, until when; "
+            "0 for none.",
+            rich_help_panel=_SERVER,
+        ),
+    ],
     "json": Annotated[
         bool,
         typer.Option(

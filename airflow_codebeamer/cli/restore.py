@@ -14,7 +14,8 @@ from airflow_codebeamer.cli.options import OptionalTracker, command
 from airflow_codebeamer.cli.session import Session, who
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking import Salvage, choose_escrow
+from airflow_codebeamer.locking import Escrow, Salvage, choose_escrow, read_escrow
+from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["register"]
 
@@ -31,6 +32,12 @@ def restore(
         Path | None,
         typer.Option(help="A log of the task that took the lock, or an escrow file."),
     ] = None,
+    from_notice: Annotated[
+        bool,
+        typer.Option(
+            "--from-notice", help="The file that hangs on its notice instead."
+        ),
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")
@@ -43,17 +50,10 @@ def restore(
     tracker: then `recover` or `lock break` is the way. Exit code 4: others had
     changed permissions meanwhile.
     """
-    if from_escrow is None:
-        raise ConfigurationError(
-            "--from-escrow", "give the log of the task that took the lock"
-        )
+    number = None if tracker is None else TrackerId(tracker)
     with session.connect() as codebeamer:
-        escrow = choose_escrow(
-            read_escrows(from_escrow),
-            str(from_escrow),
-            codebeamer.settings.server.base,
-            None if tracker is None else TrackerId(tracker),
-        )
+        where, escrows = _read(codebeamer, number, from_escrow, from_notice=from_notice)
+        escrow = choose_escrow(escrows, where, codebeamer.settings.server.base, number)
         salvage = Salvage(codebeamer.engine.parts, escrow)
         plan = salvage.plan()
         document = {
@@ -72,6 +72,26 @@ def restore(
         report = salvage.run(by=who(), reason=reason)
     session.out.result({**document, "report": report.to_json()}, [release_line(report)])
     return DRIFT if report.drift else 0
+
+
+def _read(
+    codebeamer: Codebeamer,
+    tracker_id: TrackerId | None,
+    file: Path | None,
+    *,
+    from_notice: bool,
+) -> tuple[str, list[Escrow]]:
+    """Return the escrows of the one place that was named."""
+    if from_notice == (file is not None):
+        raise ConfigurationError(
+            "--from-escrow",
+            "give the log of the task that took the lock, or --from-notice",
+        )
+    if file is not None:
+        return str(file), read_escrows(file)
+    if tracker_id is None:
+        raise ConfigurationError("--from-notice", "say the tracker's number too")
+    return "its notice", read_escrow(codebeamer.engine.parts, tracker_id)
 
 
 def _ask(session: Session, lines: list[str]) -> None:

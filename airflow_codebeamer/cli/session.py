@@ -48,6 +48,7 @@ class Where:
     policy: str = ""
     certificate: str = "off"
     escrow: str = ""
+    notice_tracker: int = 0
     json: bool = False
     debug: bool = False
 
@@ -128,6 +129,7 @@ class Session:
                 requests_per_second=where.requests_per_second or None,
                 requests_per_minute=where.requests_per_minute or None,
                 exclusive_role=where.exclusive_role,
+                notice_tracker=where.notice_tracker or None,
             )
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]

@@ -145,7 +145,13 @@ class Items:
 
         return fetch
 
-    def update_fields(self, item_id: ItemId, values: Iterable[FieldValue]) -> Item:
+    def update_fields(
+        self,
+        item_id: ItemId,
+        values: Iterable[FieldValue],
+        *,
+        before: Before | None = None,
+    ) -> Item:
         """Set some fields of an item and return it; the others stay.
 
         Raises:
@@ -153,7 +159,7 @@ class Items:
         """
         path = f"/items/{item_id}/fields"
         body = {"fieldValues": [value.request() for value in values]}
-        answer = self._transport.write("PUT", path, body=body)
+        answer = self._transport.write("PUT", path, body=body, before=before)
         return read(Item, answer, f"PUT {path}")
 
     def update_many(

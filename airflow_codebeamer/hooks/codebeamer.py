@@ -46,7 +46,7 @@ _TIMES = (
     "watch",
     "bridge",
 )
-_POLICIES = ("certificate", "on_drift", "restore_policy")
+_POLICIES = ("certificate", "notice", "on_drift", "restore_policy")
 
 
 class CodebeamerHook(BaseHook):

@@ -199,6 +199,16 @@ def _connections(name: str, value: Any) -> dict[str, Any]:
     return {name: number}
 
 
+def _notice_tracker(name: str, value: Any) -> dict[str, Any]:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigurationError(name, "say the number of the tracker for notices")
+    return {name: number}
+
+
 def _api(name: str, value: Any) -> dict[str, Any]:
     if value not in ("auto", "v3", "v1"):
         raise ConfigurationError(name, "say auto, v3 or v1")
@@ -222,4 +232,5 @@ _EXTRAS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
     "connections": _connections,
     "api": _api,
     "exclusive_role": _role,
+    "notice_tracker": _notice_tracker,
 }

@@ -8,6 +8,8 @@ from airflow_codebeamer.locking.escrow import Escrow, choose_escrow, find_escrow
 from airflow_codebeamer.locking.heartbeat import Heartbeat
 from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.lock import Breaking, Lock, Owner
+from airflow_codebeamer.locking.notice import Notice
+from airflow_codebeamer.locking.notice_place import read_escrow, read_notice
 from airflow_codebeamer.locking.parts import Undo, Undone
 from airflow_codebeamer.locking.permissions import Permissions, freeze, merge
 from airflow_codebeamer.locking.preflight import Preflight
@@ -33,6 +35,7 @@ __all__ = [
     "LockState",
     "LockStatus",
     "LockStore",
+    "Notice",
     "Owner",
     "Permissions",
     "Preflight",
@@ -51,4 +54,6 @@ __all__ = [
     "freeze",
     "merge",
     "positions",
+    "read_escrow",
+    "read_notice",
 ]

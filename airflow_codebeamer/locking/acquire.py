@@ -15,6 +15,7 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.preflight import Preflight, inspect_account
 from airflow_codebeamer.locking.reducing import Reducing
@@ -84,6 +85,7 @@ class Acquisition:
         self._watch = watch
         self._wish = wish
         self.waiting = waiting_of(parts, wish)
+        self._board = NoticeBoard(parts, wish.tracker_id)
 
     def run(self) -> Lock:
         """Return the lock, held; see `LockEngine.acquire`."""
@@ -136,6 +138,8 @@ class Acquisition:
 
     def adopt(self, seen: Lock) -> Lock | None:
         """Go on, under a new epoch, with a lock that an earlier try began."""
+        if self._board.has_raised:
+            seen = self.find() or seen
         ttl = self._parts.settings.ttl
         sent = self._parts.deadlines.now()
         adopted = self._parts.store.adopt(
@@ -167,7 +171,9 @@ class Acquisition:
         """Look whether locking is safe; see `Preflight.require`."""
         wish = self._wish
         account = inspect_account(self._parts, wish.tracker_id, wish.exclusive_role)
-        return account.require()
+        account.require()
+        self._board.heed()
+        return account
 
     def inspect_or_give_back(self, seen: Lock) -> Preflight:
         """Do so under a granted lock, which a refusal frees."""
@@ -179,9 +185,10 @@ class Acquisition:
 
     def reduce(self, lock: Lock, account: Preflight | None) -> Lock:
         """Take a granted or half-locked tracker to held; a refusal frees it."""
-        reducing = Reducing(self._parts, lock, self._wish.restore_policy)
+        wish = self._wish
+        reducing = Reducing(self._parts, lock, wish.restore_policy, self._board)
         try:
-            return reducing.run(account, self._wish.lease)
+            return reducing.run(account, wish.lease)
         except LockRefusedError as error:
             self._put_back(reducing.lock, error)
             raise

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import PermissionId, RoleId, TrackerId
+from airflow_codebeamer.locking.entrusting import entrust
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import NOTHING, Names, Rights, spell
@@ -61,6 +62,7 @@ def amend(
         },
         by=by,
     )
+    entrust(parts, seen, parts.ledger.list_roles(seen.lineage).values())
 
 
 def answer(

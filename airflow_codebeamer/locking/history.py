@@ -14,7 +14,11 @@ from airflow_codebeamer.database import Database, event_table
 from airflow_codebeamer.ids import Epoch, Lineage, TrackerId
 from airflow_codebeamer.locking.lock import Lock
 
-__all__ = ["Event", "History"]
+__all__ = ["OPENED", "Event", "History"]
+
+#: An event of a lineage that another store has lost: its escrow was opened, to be
+#: restored in the lineage that the event names.
+OPENED = "escrow_opened"
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,24 @@ class History:
             statement = statement.where(event_table.c.at >= since.timestamp())
         with self._database.read() as connection:
             return [_event(row) for row in connection.execute(statement).mappings()]
+
+    def find_last(
+        self, server: str, tracker_id: TrackerId, *kinds: str
+    ) -> Event | None:
+        """Return the last event of a tracker that is of one of these kinds."""
+        statement = (
+            select(event_table)
+            .where(
+                event_table.c.server == server,
+                event_table.c.tracker_id == tracker_id,
+                event_table.c.kind.in_(kinds),
+            )
+            .order_by(event_table.c.number.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        return None if row is None else _event(row)
 
     def list_lineage(self, lineage: Lineage, kind: str) -> list[Event]:
         """Return the events of that kind in a lineage, the oldest first."""

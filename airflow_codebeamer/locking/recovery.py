@@ -20,6 +20,7 @@ from airflow_codebeamer.locking.echoes import Echo, find_echo, heal
 from airflow_codebeamer.locking.engine import LockEngine
 from airflow_codebeamer.locking.journalled import list_waiting
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import take_over
@@ -104,6 +105,8 @@ class Recovery:
             if tracker_id is not None and lock.tracker_id != tracker_id:
                 continue
             if lock.state is LockState.FREE:
+                if not dry_run:
+                    settle_notice(parts, lock.tracker_id)
                 results.extend(self._scrub(lock, dry_run=dry_run))
                 continue
             is_over = self._engine.watch.is_over(

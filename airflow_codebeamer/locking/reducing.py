@@ -29,6 +29,7 @@ from airflow_codebeamer.locking.floors import Floors
 from airflow_codebeamer.locking.late import list_late, taken_late
 from airflow_codebeamer.locking.ledger import REDUCE
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import NOTHING, Permissions, Rights, freeze
 from airflow_codebeamer.locking.preflight import (
@@ -56,8 +57,15 @@ class Reducing:
     journal that the next try or recovery finishes: everything else.
     """
 
-    def __init__(self, parts: Parts, lock: Lock, restore_policy: str = "") -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        lock: Lock,
+        restore_policy: str = "",
+        board: NoticeBoard | None = None,
+    ) -> None:
         self._parts = parts
+        self._board = board or NoticeBoard(parts, lock.tracker_id)
         self.lock = lock
         self._restore_policy = restore_policy or parts.settings.restore_policy
         self._floors = Floors(parts, lock, tries=_TRIES)
@@ -80,16 +88,17 @@ class Reducing:
             if account is None:
                 raise AssertionError("a granted lock needs a preflight")
             self._judge(account, now)
-            self._snapshot(account, now)
+            self._snapshot(account, now, lease)
         entries = self._parts.ledger.list_roles(self.lock.lineage)
         if self._escrow is None:
             self._escrow = entrust(self._parts, self.lock, entries.values())
+            self._board.post(self.lock, self._escrow, lease)
         self._late = list_late(self._parts, self.lock.tracker_id, self.lock.lineage)
         writer = RoleWriter(self._parts, self.lock, entries, now)
         self._reduce_all(writer)
         self._settle(writer)
         self._floors.judge(writer)
-        entrust(self._parts, self.lock, writer.entries.values(), self._escrow)
+        self._entrust_again(writer, lease)
         begin_witness(self._parts, self.lock)
         return self._hold(writer, lease)
 
@@ -97,6 +106,15 @@ class Reducing:
         """Reduce what others granted while the tracker is held, amending first."""
         self._late = list_late(self._parts, self.lock.tracker_id, self.lock.lineage)
         self._reduce_all(writer)
+        entrust(self._parts, self.lock, writer.entries.values())
+
+    def _entrust_again(self, writer: RoleWriter, lease: timedelta) -> None:
+        before = self._escrow
+        roles = writer.entries.values()
+        self._escrow = entrust(self._parts, self.lock, roles, before)
+        is_other = before is None or before.digest != self._escrow.digest
+        post = self._board.post if is_other else self._board.post_again
+        post(self.lock, self._escrow, lease)
 
     def _first_read(self) -> Permissions:
         try:
@@ -114,7 +132,7 @@ class Reducing:
         for note in notes:
             self._parts.say(f"Tracker {self.lock.tracker_id}: {note}.")
 
-    def _snapshot(self, account: Preflight, now: Permissions) -> None:
+    def _snapshot(self, account: Preflight, now: Permissions, lease: timedelta) -> None:
         entries = [
             RoleEntry(
                 role_id,
@@ -128,6 +146,7 @@ class Reducing:
             for role_id in sorted(now.roles)
         ]
         self._escrow = entrust(self._parts, self.lock, entries)
+        self._board.post(self.lock, self._escrow, lease)
         sent = self._parts.deadlines.now()
         self.lock = self._parts.ledger.open_lineage(
             self.lock,

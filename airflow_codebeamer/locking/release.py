@@ -7,6 +7,7 @@ from datetime import timedelta
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.restoring import Restoring
@@ -47,15 +48,19 @@ def dirt_of(parts: Parts, seen: Lock) -> timedelta:
 
 def _release(parts: Parts, seen: Lock) -> ReleaseReport | None:
     if seen.state is LockState.GRANTED:
-        given = parts.store.give_back(seen)
-        return None if given is None else ReleaseReport(seen.tracker_id, released=True)
+        if parts.store.give_back(seen) is None:
+            return None
+        settle_notice(parts, seen.tracker_id)
+        return ReleaseReport(seen.tracker_id, released=True)
     lock = _start(parts, seen)
     if lock is None:
         return None
     try:
-        return witnessed(parts, lock, Restoring(parts, lock).run)
+        report = witnessed(parts, lock, Restoring(parts, lock).run)
     except LockLostError as error:
         return ReleaseReport(seen.tracker_id, why=error.why)
+    settle_notice(parts, seen.tracker_id)
+    return report
 
 
 def _start(parts: Parts, seen: Lock) -> Lock | None:

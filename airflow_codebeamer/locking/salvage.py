@@ -8,14 +8,15 @@ each request, three-way merge, read back, and recovery finishes it after a crash
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_codebeamer.errors import EscrowError, LockHeldError, LockLostError
-from airflow_codebeamer.ids import Epoch
+from airflow_codebeamer.ids import Epoch, Lineage
 from airflow_codebeamer.locking.epochs import raise_epoch
 from airflow_codebeamer.locking.escrow import Escrow, EscrowRole
-from airflow_codebeamer.locking.history import Event
+from airflow_codebeamer.locking.history import OPENED, Event
 from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.noticing import begin_notice, settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions, merge, spell
 from airflow_codebeamer.locking.report import ReleaseReport
@@ -23,8 +24,6 @@ from airflow_codebeamer.locking.restoring import Restoring
 from airflow_codebeamer.locking.states import LockState
 
 __all__ = ["Salvage", "SalvagePlan", "SalvageRole"]
-
-_OPENED = "escrow_opened"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,9 @@ class Salvage:
             why="an escrow has it",
         )
         lock = self._restoring(self._taken(by, reason or "restore from escrow"))
-        return Restoring(parts, lock, by=by).run()
+        report = Restoring(parts, lock, by=by).run()
+        settle_notice(parts, escrow.tracker_id)
+        return report
 
     def _look(self, role: EscrowRole, now: Permissions) -> SalvageRole | None:
         current = now.of_role(role.role_id)
@@ -145,14 +146,10 @@ class Salvage:
 
     def _find_restored(self) -> Event | None:
         """Return the event that ended the lock, or an earlier salvage of it."""
-        history, escrow = self._parts.history, self._escrow
-        opened = [
-            event.lineage
-            for event in history.list_events(escrow.server, escrow.tracker_id)
-            if event.kind == _OPENED and event.detail.get("lineage") == escrow.lineage
-        ]
-        for lineage in (escrow.lineage, *opened):
-            done = history.find_event(lineage, "restored_verified")
+        history, lineage = self._parts.history, self._escrow.lineage
+        opened = history.list_lineage(lineage, OPENED)
+        for one in (lineage, *(Lineage(event.detail["into"]) for event in opened)):
+            done = history.find_event(one, "restored_verified")
             if done is not None:
                 return done
         return None
@@ -180,12 +177,11 @@ class Salvage:
             exclusive_role="",
             digest=escrow.original.digest(),
         )
-        detail = {
-            "lineage": escrow.lineage,
-            "epoch": escrow.epoch,
-            "owner": escrow.owner,
-        }
-        parts.history.record(lock, _OPENED, detail)
+        lost = replace(
+            lock, lineage=escrow.lineage, epoch=escrow.epoch, owner=Owner(escrow.owner)
+        )
+        parts.history.record(lost, OPENED, {"into": lock.lineage})
+        begin_notice(parts, lost)
         # Requests of the lost lock may still be under way: nobody knows of them.
         restoring = parts.store.start_restoring(
             lock, ttl=ttl, dirty=parts.settings.lock_delay

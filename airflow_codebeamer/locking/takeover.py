@@ -7,6 +7,7 @@ from datetime import datetime
 
 from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.restoring import Restoring
@@ -79,6 +80,8 @@ def take_over(parts: Parts, seen: Lock, by: str, why: str) -> ReleaseReport | No
     )
     if lock is None:
         return None
-    if lock.state is LockState.FREE:
-        return ReleaseReport(seen.tracker_id, released=True)
-    return witnessed(parts, lock, Restoring(parts, lock, by=by).run)
+    report = ReleaseReport(seen.tracker_id, released=True)
+    if lock.state is not LockState.FREE:
+        report = witnessed(parts, lock, Restoring(parts, lock, by=by).run)
+    settle_notice(parts, seen.tracker_id)
+    return report

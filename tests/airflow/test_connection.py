@@ -71,6 +71,7 @@ def test_every_extra_arrives() -> None:
                 "connections": 4,
                 "api": "v3",
                 "exclusive_role": " Generator ",
+                "notice_tracker": "2002",
             }
         )
     )
@@ -84,6 +85,7 @@ def test_every_extra_arrives() -> None:
     assert settings.connections == 4
     assert settings.api == "v3"
     assert settings.exclusive_role == "Generator"
+    assert settings.notice_tracker == 2002
 
 
 def test_empty_fields_of_the_form_mean_the_default() -> None:
@@ -108,6 +110,7 @@ def test_empty_fields_of_the_form_mean_the_default() -> None:
         ({"requests_per_minute": "many"}, "requests_per_minute", "above 0"),
         ({"connections": 65}, "connections", "1 to 64"),
         ({"api": "v4"}, "api", "auto, v3 or v1"),
+        ({"notice_tracker": "NOTES"}, "notice_tracker", "the number of the tracker"),
     ],
 )
 def test_wrong_extra_is_named(extra: dict[str, Any], name: str, advice: str) -> None:

@@ -51,6 +51,17 @@ def test_timing_from_the_configuration(
         _ = CodebeamerHook().settings
 
 
+def test_the_policy_of_notices_from_the_configuration(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert CodebeamerHook().settings.lock.notice == "try"
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__NOTICE", "required")
+    assert CodebeamerHook().settings.lock.notice == "required"
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__NOTICE", "maybe")
+    with pytest.raises(ConfigurationError, match="try or required"):
+        _ = CodebeamerHook().settings
+
+
 def test_the_certificate_from_the_configuration(
     here: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

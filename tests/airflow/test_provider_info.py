@@ -82,7 +82,7 @@ def test_form_has_a_field_for_every_extra(info: dict[str, Any]) -> None:
 
 
 def test_every_option_of_the_configuration_is_read(info: dict[str, Any]) -> None:
-    from airflow_codebeamer.hooks.codebeamer import _TIMES
+    from airflow_codebeamer.hooks.codebeamer import _POLICIES, _TIMES
 
     options = set(info["config"]["codebeamer"]["options"])
     # The switches are read where they are used: by the policy and the plugin.
@@ -90,7 +90,7 @@ def test_every_option_of_the_configuration_is_read(info: dict[str, Any]) -> None
         "lock_store",
         "require_unlock",
         "listener",
-        "certificate",
+        *_POLICIES,
         *(f"{name}_seconds" for name in _TIMES),
     }
 

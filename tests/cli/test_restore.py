@@ -106,3 +106,23 @@ def test_an_escrow_file_that_cannot_be_written_refuses_the_lock(
 
 def test_it_holds_no_secret(commands, escrow) -> None:
     assert commands.secret not in escrow.read_text()
+
+
+def test_it_takes_the_file_from_the_notice(commands, server, tmp_path) -> None:
+    before = server.permissions(int(TRACKER))
+    world = server.world()
+    other = {**world["trackers"][0], "id": 2999, "key": "NOTE", "children": []}
+    world["trackers"].append(other)
+    server.load_world(world)
+    commands.env["CODEBEAMER_NOTICE_TRACKER"] = "2999"
+    told = commands.run("lock", "acquire", TRACKER, "--owner", "a")
+    assert told.code == 0, told.err
+    commands.store = f"sqlite:///{tmp_path / 'new.db'}"
+    told = commands.run("lock", "acquire", TRACKER, "--owner", "b")
+    assert told.code == 1
+    assert "restore 2001 --from-notice" in told.err
+    told = commands.run("restore", TRACKER, "--from-notice", "--yes")
+    assert told.code == 0, told.err
+    assert server.permissions(int(TRACKER)) == before
+    told = commands.run("lock", "acquire", TRACKER, "--owner", "b")
+    assert told.code == 0, told.err

@@ -45,6 +45,7 @@ def build_world(
     others: tuple[str, ...] = (),
     generator_rights: tuple[int, ...] = (*WRITE, 5, 9, 21, 22),
     trackers: int = 1,
+    notices: bool = False,
     **tracker: Any,
 ) -> Place:
     """Make a project with writing and reading roles and the account of a generator."""
@@ -80,6 +81,9 @@ def build_world(
         number = build.tracker(project, name, key, permissions=permissions, **tracker)
         build.item(number, "An item")
         numbers.append(TrackerId(number))
+    if notices:
+        rights = {roles[EXCLUSIVE]: [*WRITE, 12, 13, 14]}
+        build.tracker(project, "Lock notices", "NOTE", permissions=rights, kind="Task")
     return Place(build.build(), numbers[0], project, roles, users, tuple(numbers))
 
 
