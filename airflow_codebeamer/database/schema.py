@@ -171,6 +171,8 @@ run_table = Table(
     Column("summary", JsonText),
     Column("opened_at", Double, nullable=False),
     Column("changed_at", Double, nullable=False),
+    # Runs that are done, and undone, as one; empty for one that is alone.
+    _text("set_id"),
 )
 Index("codebeamer_run_tracker", run_table.c.server, run_table.c.tracker_id)
 

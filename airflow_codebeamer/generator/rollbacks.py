@@ -90,18 +90,21 @@ class Rollbacks:
             )
         return self._roll_back(run, guard, self._settle_seconds)
 
-    def fail(self, run: Run, error: BaseException, guard: Callable[[], None]) -> None:
-        """Roll back under the lock; the error that started it stays the error."""
+    def fail(self, run: Run, error: BaseException, guard: Callable[[], None]) -> bool:
+        """Roll back under the lock; the error that started it stays the error.
+
+        Returns whether the run is ended; if not, somebody has to go on with it.
+        """
         if self._runs.find_run(run.run_id) is None:
-            return
+            return True
         if run.summary == KEEP:
             self._runs.set_state(run.run_id, RunState.DONE)
             error.add_note("What was written stays, as the document says.")
-            return
+            return True
         if run.summary == REPORT:
             for line in self._listed(run):
                 error.add_note(f"Written, and not undone, as the document says: {line}")
-            return
+            return True
         self._say(f"Run {run.run_id} failed, undoing it: {error}")
         is_unsure = isinstance(
             error, TransportError | ServerError | GeneratorFailedError
@@ -115,10 +118,11 @@ class Rollbacks:
                 f"The run is not undone yet ({trouble}); releasing the lock or "
                 "`airflow-codebeamer recover` goes on with it."
             )
-            return
+            return False
         sentence = f"The run was rolled back: {_outcome(report)}."
         error.add_note(sentence)
         self._say(sentence)
+        return True
 
     def _listed(self, run: Run) -> tuple[str, ...]:
         """Tell what a run wrote, and undo nothing."""

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
-from airflow_codebeamer.errors import (
-    GeneratorStoppedError,
-    LockLostError,
-)
-from airflow_codebeamer.generator.checkpoints import Checkpoints
+from airflow_codebeamer.errors import ConfigurationError, LockLostError
 from airflow_codebeamer.generator.delegate import Delegates
-from airflow_codebeamer.generator.launchers import Lease, Surroundings, describe
+from airflow_codebeamer.generator.delegating import run_delegate
+from airflow_codebeamer.generator.launchers import Surroundings, describe
 from airflow_codebeamer.generator.loader import load_generator
+from airflow_codebeamer.generator.parts import Guard, Parts, new_run, new_run_id
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
-from airflow_codebeamer.generator.rollbacks import LEVELS, Rollbacks
-from airflow_codebeamer.generator.summary import RunSummary, UndoReport
-from airflow_codebeamer.ids import Lineage, RunId, TrackerId
-from airflow_codebeamer.journal import Journal, Run, Runs, RunState
-from airflow_codebeamer.locking import Heartbeat, Lock, LockEngine
+from airflow_codebeamer.generator.rollbacks import Rollbacks
+from airflow_codebeamer.generator.several import Several
+from airflow_codebeamer.generator.summary import RunSummary, UndoReport, summed
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.journal import Journal, Run, Runs
+from airflow_codebeamer.locking import Lock, LockEngine
 from airflow_codebeamer.skeleton import (
     Application,
     Document,
     FieldUpdate,
     Plan,
+    PlanSet,
     Progress,
     RollbackReport,
     Skeleton,
@@ -39,7 +38,14 @@ from airflow_codebeamer.skeleton import (
 __all__ = ["Runner", "What"]
 
 #: What a run can be about: a generator in whatever form, or a document itself.
-What = str | Callable[..., Any] | Program | Mapping[str, Any] | Document
+What = (
+    str
+    | Callable[..., Any]
+    | Program
+    | Mapping[str, Any]
+    | Document
+    | tuple[Document, ...]
+)
 
 
 class Runner:
@@ -70,11 +76,8 @@ class Runner:
         stop: threading.Event | None = None,
     ) -> None:
         self._client = client
-        self._engine = engine
-        self._journal = journal
         self._runs = runs
         self._clock = clock
-        self._settle_seconds = settle.total_seconds()
         self._say = say or _nothing
         self._delegates = Delegates(client, journal, runs, clock)
         self._rollbacks = Rollbacks(
@@ -83,20 +86,31 @@ class Runner:
             runs,
             self._delegates,
             clock=clock,
-            settle_seconds=self._settle_seconds,
+            settle_seconds=settle.total_seconds(),
             say=self._say,
         )
-        self._progress = progress or _nothing
         self._application = Application(
             client,
             journal,
             runs,
             clock=clock,
-            settle_seconds=self._settle_seconds,
+            settle_seconds=settle.total_seconds(),
             say=self._say,
-            progress=self._progress,
+            progress=progress or _nothing,
         )
-        self._stop = stop or threading.Event()
+        self._parts = Parts(
+            client=client,
+            engine=engine,
+            journal=journal,
+            runs=runs,
+            application=self._application,
+            rollbacks=self._rollbacks,
+            clock=clock,
+            say=self._say,
+            progress=progress or _nothing,
+            stop=stop or threading.Event(),
+        )
+        self._several = Several(self._parts)
 
     def describe(
         self,
@@ -119,11 +133,39 @@ class Runner:
             GeneratorSkippedError: it says that there is nothing to do.
             DocumentError: what it described is no document.
         """
-        if isinstance(generator, Skeleton | FieldUpdate):
+        found = self.describe_all(
+            generator, args, tracker_id, run_key=run_key, dry_run=dry_run, around=around
+        )
+        if len(found) > 1:
+            raise ConfigurationError(
+                "generator",
+                f"it describes {len(found)} documents; lock all of their trackers, "
+                "and give the task no tracker of its own",
+            )
+        return found[0]
+
+    def describe_all(
+        self,
+        generator: What,
+        args: Mapping[str, Any],
+        tracker_id: TrackerId,
+        *,
+        run_key: str = "",
+        dry_run: bool = False,
+        around: Surroundings | None = None,
+    ) -> tuple[Document, ...]:
+        """Return the document that the generator describes, or the several.
+
+        Raises:
+            CodebeamerError: as `describe`.
+        """
+        if isinstance(generator, tuple):
             return generator
+        if isinstance(generator, Skeleton | FieldUpdate):
+            return (generator,)
         context = GeneratorContext(tracker_id, run_key, dry_run, dict(args))
         return describe(
-            load_generator(generator), context, around or self._surroundings()
+            load_generator(generator), context, around or self._parts.surroundings()
         )
 
     def plan(
@@ -137,6 +179,54 @@ class Runner:
         """
         document = self.describe(generator, args, tracker_id, dry_run=True)
         return document, self._application.prepare(document, tracker_id)
+
+    def plan_all(
+        self, generator: What, args: Mapping[str, Any], tracker_id: TrackerId
+    ) -> PlanSet:
+        """Return what would be done in all trackers that it describes; reads only.
+
+        Raises:
+            CodebeamerError: as `plan`; what is wrong with several documents.
+        """
+        found = self.describe_all(generator, args, tracker_id, dry_run=True)
+        return self._several.plan(found)
+
+    def apply_all(
+        self,
+        generator: What,
+        args: Mapping[str, Any],
+        locks: Sequence[Lock],
+        *,
+        run_key: str,
+        planned: PlanSet | None = None,
+    ) -> RunSummary:
+        """Do with several trackers what `apply` does with one; all of it, or none.
+
+        What an earlier try under the same locks left open is undone first.
+
+        Raises:
+            ConfigurationError: a document is for a tracker that is not locked.
+            LockLostError: somebody else has one of the trackers; nothing more is
+                written, and all runs stay open for recovery to undo.
+            CodebeamerError: as `apply`; what was written anywhere is undone.
+        """
+        started, sent = self._clock.monotonic(), self._client.requests_made
+        warnings: list[str] = []
+        with self._parts.renewed(locks) as guard:
+            around = self._parts.surroundings(run_key, locks, guard, warnings)
+            if planned is None:
+                first = min(lock.tracker_id for lock in locks)
+                found = self.describe_all(
+                    generator, args, first, run_key=run_key, around=around
+                )
+            self._several.undo(locks, guard)
+            wanted = planned or self._several.plan(found)
+            summary = self._several.apply(wanted, locks, guard, run_key, warnings)
+        return replace(
+            summary,
+            requests=self._client.requests_made - sent,
+            seconds=round(self._clock.monotonic() - started, 3),
+        )
 
     def apply(
         self,
@@ -167,34 +257,42 @@ class Runner:
         program = self._delegate_of(generator)
         if program is not None:
             context = GeneratorContext(tracker_id, run_key, False, dict(args))
-            return self._delegate(program, context, lock)
+            return run_delegate(self._parts, self._delegates, program, context, lock)
         started, sent = self._clock.monotonic(), self._client.requests_made
         warnings: list[str] = []
-        with Heartbeat(self._engine, lock) as heartbeat:
+        with self._parts.renewed([lock]) as guard:
             document = self.describe(
                 generator,
                 args,
                 tracker_id,
                 run_key=run_key,
-                around=self._surroundings(run_key, lock, heartbeat, warnings),
+                around=self._parts.surroundings(run_key, [lock], guard, warnings),
             )
-            guard = self._stoppable(heartbeat)
-            run, rest = self._go_on(lock, document, heartbeat.guard)
+            run, rest = self._go_on(lock, document, guard)
             level = document.policy.on_failure
             wanted = rest or self._application.prepare(document, tracker_id, planned)
-            run = run or self._new_run(lock, run_key, level)
+            run = run or new_run(lock, new_run_id(run_key), level)
             try:
                 self._application.carry_out(
-                    wanted, run, guard, is_resumed=rest is not None
+                    wanted,
+                    run,
+                    self._parts.stoppable(guard),
+                    is_resumed=rest is not None,
                 )
             except LockLostError:
                 raise
             except BaseException as error:
-                self._rollbacks.fail(run, error, heartbeat.guard)
+                self._rollbacks.fail(run, error, guard)
                 raise
-        return self._summary(wanted, run, started, sent, warnings)
+        return summed(
+            wanted.counts,
+            warnings=(*warnings, *wanted.warnings),
+            requests=self._client.requests_made - sent,
+            seconds=self._clock.monotonic() - started,
+            run_id="" if wanted.is_empty else run.run_id,
+        )
 
-    def undo(self, lock: Lock, guard: Callable[[], None]) -> UndoReport:
+    def undo(self, lock: Lock, guard: Guard) -> UndoReport:
         """Roll back every open run of the lock's lineage, the newest first.
 
         This is the hook that a release and a recovery call before permissions
@@ -213,107 +311,22 @@ class Runner:
             ConfigurationError: a program wrote by itself, and the run ended well:
                 what it changed cannot be told from what came later.
         """
-        with Heartbeat(self._engine, lock) as heartbeat:
-            return self._rollbacks.roll_back(run, heartbeat.guard)
+        with self._parts.renewed([lock]) as guard:
+            return self._rollbacks.roll_back(run, guard)
 
     def writes_itself(self, generator: What) -> bool:
         """Whether it is a program of the kind `delegate`, which nobody can plan."""
         return self._delegate_of(generator) is not None
 
     def _delegate_of(self, generator: What) -> Program | None:
-        if isinstance(generator, Skeleton | FieldUpdate):
+        if isinstance(generator, Skeleton | FieldUpdate | tuple):
             return None
         found = load_generator(generator)
         is_program = isinstance(found, Program) and found.kind == "delegate"
         return found if is_program and isinstance(found, Program) else None
 
-    def _delegate(
-        self, program: Program, context: GeneratorContext, lock: Lock
-    ) -> RunSummary:
-        """Let a program write by itself, and say or undo what it did."""
-        started, sent = self._clock.monotonic(), self._client.requests_made
-        warnings: list[str] = []
-        with Heartbeat(self._engine, lock) as heartbeat:
-            around = self._surroundings(context.run_key, lock, heartbeat, warnings)
-            self.undo(lock, heartbeat.guard)
-            run = self._new_run(lock, context.run_key, program.on_failure)
-            self._runs.open_run(run)
-            try:
-                before = self._delegates.survey(run)
-                self._delegates.run(
-                    program, context, around, self._stoppable(heartbeat)
-                )
-                found = self._delegates.look(before, self._say)
-                self._runs.set_state(run.run_id, RunState.DONE, found.counts)
-            except LockLostError:
-                raise
-            except BaseException as error:
-                self._rollbacks.fail(run, error, heartbeat.guard)
-                raise
-        counts = found.counts
-        return RunSummary(
-            created=counts["created"],
-            updated=counts["updated"],
-            moved=counts["moved"],
-            unchanged=counts["unchanged"],
-            pruned=counts["deleted"],
-            warnings=(*warnings, *found.left),
-            requests=self._client.requests_made - sent,
-            seconds=round(self._clock.monotonic() - started, 3),
-            run_id=run.run_id,
-        )
-
-    def _surroundings(
-        self,
-        run_key: str = "",
-        lock: Lock | None = None,
-        heartbeat: Heartbeat | None = None,
-        warnings: list[str] | None = None,
-    ) -> Surroundings:
-        """Return what a program has around it; without a lock it only plans."""
-        around = Surroundings(
-            say=self._say, progress=self._progress, stop=self._stop, clock=self._clock
-        )
-        if lock is None or heartbeat is None:
-            return around
-        ends = self._engine.parts.deadlines
-        checkpoints = Checkpoints(self._journal, run_key)
-        return replace(
-            around,
-            lease=Lease(
-                heartbeat.guard,
-                lambda: max(0.0, (ends.find(lock) or 0.0) - self._clock.monotonic()),
-            ),
-            checkpoint=checkpoints.last(),
-            remember=checkpoints.remember,
-            warn=_nothing if warnings is None else warnings.append,
-        )
-
-    def _stoppable(self, heartbeat: Heartbeat) -> Callable[[], None]:
-        """Return the guard of a run that may be told to stop as well."""
-
-        def guard() -> None:
-            if self._stop.is_set():
-                raise GeneratorStoppedError(
-                    "generate", "the task was told to stop; what it wrote is undone"
-                )
-            heartbeat.guard()
-
-        return guard
-
-    def _new_run(self, lock: Lock, run_key: str, level: str) -> Run:
-        return Run(
-            run_id=RunId(f"{run_key or 'run'}/{uuid4().hex[:12]}"),
-            tracker_id=lock.tracker_id,
-            summary=LEVELS.get(level),
-            server=lock.server,
-            lineage=lock.lineage or Lineage(""),
-            epoch=lock.epoch,
-            owner=lock.owner.key,
-        )
-
     def _go_on(
-        self, lock: Lock, document: Document, guard: Callable[[], None]
+        self, lock: Lock, document: Document, guard: Guard
     ) -> tuple[Run | None, Plan | None]:
         """Return the run that an earlier try left, and what is left of it to do."""
         left = self._runs.list_open(lock.server, lock.tracker_id, lineage=lock.lineage)
@@ -323,22 +336,6 @@ class Runner:
                 return left[0], rest
         self.undo(lock, guard)
         return None, None
-
-    def _summary(
-        self, wanted: Plan, run: Run, started: float, sent: int, warnings: list[str]
-    ) -> RunSummary:
-        counts = wanted.counts
-        return RunSummary(
-            created=counts["created"],
-            updated=counts["updated"],
-            moved=counts["moved"],
-            unchanged=counts["unchanged"],
-            pruned=counts["pruned"],
-            warnings=(*warnings, *wanted.warnings),
-            requests=self._client.requests_made - sent,
-            seconds=round(self._clock.monotonic() - started, 3),
-            run_id="" if wanted.is_empty else run.run_id,
-        )
 
 
 def _nothing(_: object) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["RunSummary", "UndoReport"]
+__all__ = ["RunSummary", "UndoReport", "summed"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,28 @@ class RunSummary:
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as JSON would have them."""
         return {**asdict(self), "warnings": list(self.warnings)}
+
+
+def summed(
+    counts: Mapping[str, int],
+    *,
+    warnings: tuple[str, ...] = (),
+    requests: int = 0,
+    seconds: float = 0.0,
+    run_id: str = "",
+) -> RunSummary:
+    """Return the summary of what was counted, by a plan or by looking again."""
+    return RunSummary(
+        created=counts["created"],
+        updated=counts["updated"],
+        moved=counts["moved"],
+        unchanged=counts["unchanged"],
+        pruned=counts["pruned"],
+        warnings=warnings,
+        requests=requests,
+        seconds=round(seconds, 3),
+        run_id=run_id,
+    )
 
 
 @dataclass(frozen=True)

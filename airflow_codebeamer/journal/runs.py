@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import RowMapping, select, update
 
@@ -47,12 +48,24 @@ _BEFORE = {
 }
 
 
+class Held(Protocol):
+    """What is asked of a lock here."""
+
+    @property
+    def server(self) -> str: ...
+    @property
+    def tracker_id(self) -> TrackerId: ...
+    @property
+    def lineage(self) -> Lineage | None: ...
+
+
 @dataclass(frozen=True)
 class Run:
     """One application of a document to a tracker, under one lock.
 
     `digest` names the document, `summary` is what to tell people; neither may
-    hold a secret. Times are set by the store.
+    hold a secret. `set_id` is what runs in several trackers share that are done as
+    one. Times are set by the store.
     """
 
     run_id: RunId
@@ -66,6 +79,7 @@ class Run:
     summary: JSON = None
     opened_at: datetime | None = None
     changed_at: datetime | None = None
+    set_id: str = ""
 
 
 class Runs:
@@ -96,6 +110,7 @@ class Runs:
                 state=run.state.value,
                 digest=run.digest,
                 summary=run.summary,
+                set_id=run.set_id,
                 opened_at=self._database.now,
                 changed_at=self._database.now,
             )
@@ -141,6 +156,30 @@ class Runs:
             "somebody else ended it, so look before you go on."
         )
 
+    def set_all_done(self, summaries: Mapping[RunId, JSON]) -> None:
+        """Record that several runs ended well: all of them, or none.
+
+        Raises:
+            DatabaseError: one was ended otherwise meanwhile; none is recorded.
+        """
+        before = [earlier.value for earlier in _BEFORE[RunState.DONE]]
+        with self._database.begin() as connection:
+            for run_id, summary in summaries.items():
+                statement = (
+                    update(run_table)
+                    .where(run_table.c.run_id == run_id, run_table.c.state.in_(before))
+                    .values(
+                        state=RunState.DONE.value,
+                        summary=summary,
+                        changed_at=self._database.now,
+                    )
+                )
+                if connection.execute(statement).rowcount != 1:
+                    raise refused(
+                        f"Run {run_id} was ended by somebody else meanwhile, so none "
+                        "of its set is done: look before you go on."
+                    )
+
     def find_run(self, run_id: RunId) -> Run | None:
         """Return the run, or None.
 
@@ -175,6 +214,34 @@ class Runs:
         with self._database.read() as connection:
             return [_run(row) for row in connection.execute(statement).mappings()]
 
+    def list_set(self, server: str, set_id: str) -> list[Run]:
+        """Return the runs that are done and undone as one, oldest first.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        statement = (
+            select(run_table)
+            .where(run_table.c.server == server, run_table.c.set_id == set_id)
+            .order_by(run_table.c.opened_at, run_table.c.run_id)
+        )
+        with self._database.read() as connection:
+            return [_run(row) for row in connection.execute(statement).mappings()]
+
+    def age_of(self, lock: Held) -> tuple[datetime, RunId]:
+        """Return when the newest open run under a lock was opened, and its name.
+
+        A lock without an open run has the oldest of all times. For putting several
+        locks into the order in which they are to be undone.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        found = self.list_open(lock.server, lock.tracker_id, lock.lineage)
+        if not found or found[-1].opened_at is None:
+            return datetime.min.replace(tzinfo=UTC), RunId("")
+        return found[-1].opened_at, found[-1].run_id
+
     def list_lineage(self, lineage: Lineage) -> list[Run]:
         """Return every run under one lineage of locks, oldest first.
 
@@ -207,4 +274,5 @@ def _run(row: RowMapping) -> Run:
         summary=row["summary"],
         opened_at=datetime.fromtimestamp(row["opened_at"], UTC),
         changed_at=datetime.fromtimestamp(row["changed_at"], UTC),
+        set_id=row["set_id"],
     )

@@ -15,6 +15,7 @@ from airflow_codebeamer.skeleton.document import (
     Target,
     load_document,
 )
+from airflow_codebeamer.skeleton.documents import load_documents
 from airflow_codebeamer.skeleton.look import (
     read_again,
     read_snapshot,
@@ -22,6 +23,7 @@ from airflow_codebeamer.skeleton.look import (
 )
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.planning import plan
+from airflow_codebeamer.skeleton.planset import PlanSet
 from airflow_codebeamer.skeleton.published import document_schema
 from airflow_codebeamer.skeleton.putting_back import put_back
 from airflow_codebeamer.skeleton.rollback import (
@@ -37,6 +39,7 @@ from airflow_codebeamer.skeleton.survey import (
     survey_entries,
     survey_of,
 )
+from airflow_codebeamer.skeleton.targets import Targets
 from airflow_codebeamer.skeleton.update import field_update
 from airflow_codebeamer.skeleton.verify import verify
 from airflow_codebeamer.skeleton.writing import Progress
@@ -51,6 +54,7 @@ __all__ = [
     "Found",
     "Identity",
     "Plan",
+    "PlanSet",
     "Policy",
     "Progress",
     "RollbackReport",
@@ -58,12 +62,14 @@ __all__ = [
     "Snapshot",
     "Survey",
     "Target",
+    "Targets",
     "apply_plan",
     "difference",
     "document_schema",
     "field_update",
     "list_written",
     "load_document",
+    "load_documents",
     "plan",
     "put_back",
     "read_again",

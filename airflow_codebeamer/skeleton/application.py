@@ -107,9 +107,31 @@ class Application:
         """
         if wanted.is_empty and not is_resumed:
             return
+        self.write(wanted, run, guard, is_resumed=is_resumed)
+        self._runs.set_state(run.run_id, RunState.DONE, wanted.counts)
+
+    def write(
+        self,
+        wanted: Plan,
+        run: Run,
+        guard: Guard,
+        *,
+        is_resumed: bool = False,
+        is_proven: bool = False,
+    ) -> Applied:
+        """Write and read back; the run stays open, whatever comes of it.
+
+        What `is_proven` need not be read back.
+
+        Raises:
+            VerificationError: the tracker, read back, is not what was written.
+            CodebeamerError: whatever stopped it.
+        """
         run = self._runs.open_run(run)
 
         def prove(applied: Applied) -> None:
+            if is_proven:
+                return
             now = read_written(self._client, wanted, applied.created)
             now = with_associations(self._client, now, applied.associations)
             sent = [
@@ -121,7 +143,7 @@ class Application:
             if findings:
                 raise VerificationError(findings)
 
-        apply_plan(
+        applied = apply_plan(
             wanted,
             self._client,
             self._journal,
@@ -136,7 +158,7 @@ class Application:
         )
         if is_resumed:
             self._close(run)
-        self._runs.set_state(run.run_id, RunState.DONE, wanted.counts)
+        return applied
 
     def _close(self, run: Run) -> None:
         """Write down that what dead tries began is done or was not needed."""

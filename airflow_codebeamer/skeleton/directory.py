@@ -9,6 +9,7 @@ from airflow_codebeamer.errors import CodebeamerError, NotFoundError
 from airflow_codebeamer.ids import ItemId, ProjectId, TrackerId
 from airflow_codebeamer.models import Tracker
 from airflow_codebeamer.skeleton.document import Document, Skeleton
+from airflow_codebeamer.skeleton.neighbours import Neighbours
 from airflow_codebeamer.skeleton.tokens import item_token, key_token
 from airflow_codebeamer.skeleton.values import (
     ItemNumber,
@@ -26,12 +27,18 @@ __all__ = ["ServerDirectory"]
 class ServerDirectory:
     """Asks for accounts by name, for roles once, for each other tracker once.
 
-    Nothing is asked before the document points at something of that kind.
+    Nothing is asked before the document points at something of that kind, and
+    nothing at all of what the documents of the same set know already.
     """
 
     def __init__(
-        self, client: Client, tracker_id: TrackerId, document: Document
+        self,
+        client: Client,
+        tracker_id: TrackerId,
+        document: Document,
+        neighbours: Neighbours | None = None,
     ) -> None:
+        self._neighbours = neighbours or Neighbours()
         self._client = client
         self._tracker_id = tracker_id
         self._document = document
@@ -60,7 +67,7 @@ class ServerDirectory:
             case ItemNumber(item=number):
                 return item_token(self._item(ItemId(number)))
             case Lookup():
-                return item_token(self._lookup(pointer))
+                return self._elsewhere(pointer)
 
     def find_association_type(self, name: str) -> int:
         """Return the number of a type of associations.
@@ -133,8 +140,15 @@ class ServerDirectory:
             )
         return number
 
-    def _lookup(self, pointer: Lookup) -> ItemId:
-        tracker_id = self._tracker_of(pointer.tracker)
+    def _elsewhere(self, pointer: Lookup) -> str:
+        tracker_id = self.tracker_of(pointer.tracker)
+        field = self._document.identity.field
+        known = self._neighbours.find(
+            tracker_id, field, pointer.key, asker=self._tracker_id
+        )
+        return known or item_token(self._lookup(tracker_id, pointer))
+
+    def _lookup(self, tracker_id: TrackerId, pointer: Lookup) -> ItemId:
         if tracker_id not in self._keys:
             self._keys[tracker_id] = self._read_keys(tracker_id)
         found = self._keys[tracker_id].get(pointer.key, [])
@@ -147,7 +161,12 @@ class ServerDirectory:
             raise ValueError(f"{where} has the key {pointer.key!r} twice: items {ids}")
         return found[0]
 
-    def _tracker_of(self, name: int | str) -> TrackerId:
+    def tracker_of(self, name: int | str) -> TrackerId:
+        """Return the number of another tracker of the same project.
+
+        Raises:
+            ValueError: the project has none of that name.
+        """
         if isinstance(name, int):
             return TrackerId(name)
         if self._tracker is None:

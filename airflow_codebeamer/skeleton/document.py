@@ -271,7 +271,9 @@ Document: TypeAlias = Skeleton | FieldUpdate
 
 
 def load_document(
-    source: str | Path | Mapping[str, Any] | Document, *, folder: Path | None = None
+    source: str | Path | Mapping[str, Any] | Source | Document,
+    *,
+    folder: Path | None = None,
 ) -> Document:
     """Read a document: a YAML or JSON file, its text, a mapping, or a model.
 
@@ -291,7 +293,9 @@ def load_document(
     if isinstance(source, Path | str) and is_json_lines(path := Path(source)):
         head, lines = read_json_lines(path, _model_of)
         source = {**head, _model_of(head)[0]: lines}
-    read = Source(source, {}) if isinstance(source, Mapping) else read_source(source)
+    if isinstance(source, Mapping):
+        source = Source(source, {})
+    read = source if isinstance(source, Source) else read_source(source)
     if not isinstance(read.value, Mapping):
         raise DocumentError("", f"must be a mapping, found {described(read.value)}")
     kind = read.value.get("kind", "skeleton")

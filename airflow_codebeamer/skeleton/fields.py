@@ -30,6 +30,7 @@ from airflow_codebeamer.skeleton.tables import cells_of, show_rows
 from airflow_codebeamer.skeleton.tokens import (
     Directory,
     key_of,
+    kind_of,
     reference_of,
     token_of,
 )
@@ -259,7 +260,7 @@ class FieldShape:
             raise ValueError(f"{self.name!r} takes one reference, found {len(entries)}")
         tokens = {directory.find(pointer) for pointer in pointers}
         for token in tokens:
-            kind = "item" if key_of(token) else token.partition(":")[0]
+            kind = kind_of(token)
             if kind not in self.refers:
                 raise ValueError(f"{self.name!r} cannot point at a {kind}")
         return tuple(sorted(tokens))

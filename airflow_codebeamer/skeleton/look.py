@@ -69,12 +69,13 @@ def read_snapshot(
     document: Document,
     *,
     account: str | None = None,
+    directory: ServerDirectory | None = None,
 ) -> Snapshot:
     """Read the schema once and the items in pages of 500.
 
     What the document points at elsewhere is looked up, and the workflow read if
     it writes statuses. `account` is the log-in name whose edits are ours, by
-    default the client's.
+    default the client's; `directory` is asked for what the document points at.
 
     Raises:
         DocumentError: the tracker is not there, or has not the fields and options
@@ -87,7 +88,8 @@ def read_snapshot(
             "target.tracker",
             f"tracker {tracker_id} is not there, or this account may not see it",
         ) from error
-    wishes = resolve(document, fields, ServerDirectory(client, tracker_id, document))
+    directory = directory or ServerDirectory(client, tracker_id, document)
+    wishes = resolve(document, fields, directory)
     snapshot = freeze(
         tracker_id,
         client.settings.login if account is None else account,

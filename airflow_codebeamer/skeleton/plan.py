@@ -26,7 +26,7 @@ from airflow_codebeamer.skeleton.steps import (
     Update,
 )
 
-__all__ = ["BULK", "LARGEST_BULK", "Plan", "bulks"]
+__all__ = ["BULK", "LARGEST_BULK", "Plan", "bulks", "pause"]
 
 #: How many items the first bulk update changes. No server documents a limit, so
 #: later ones are larger while it goes well.
@@ -179,13 +179,7 @@ class Plan:
 
         Not promised: what the server itself needs to answer.
         """
-        waits = [0.0]
-        if requests_per_second:
-            waits.append(self.requests / requests_per_second)
-        if requests_per_minute:
-            above = self.requests - requests_per_minute
-            waits.append(above * 60 / requests_per_minute)
-        return max(waits)
+        return pause(self.requests, requests_per_second, requests_per_minute)
 
     @property
     def digest(self) -> str:
@@ -231,6 +225,20 @@ class Plan:
         yield from self.dissociates
         yield from self.attaches
         yield from self.discards
+
+
+def pause(
+    requests: int,
+    requests_per_second: float | None,
+    requests_per_minute: float | None,
+) -> float:
+    """Return how many seconds so many requests take at a given pace."""
+    waits = [0.0]
+    if requests_per_second:
+        waits.append(requests / requests_per_second)
+    if requests_per_minute:
+        waits.append((requests - requests_per_minute) * 60 / requests_per_minute)
+    return max(waits)
 
 
 def bulks(items: int) -> int:

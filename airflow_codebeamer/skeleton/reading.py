@@ -15,13 +15,14 @@ import yaml
 
 from airflow_codebeamer.errors import DocumentError
 
-__all__ = ["Source", "only_once", "path_text", "read_source"]
+__all__ = ["Source", "only_once", "path_text", "read_source", "read_sources"]
 
 Step = str | int
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _TEXT = "tag:yaml.org,2002:str"
+_NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -48,6 +49,13 @@ class Source:
                 return self._lines[place[:length]]
         return None
 
+    def part(self, at: int) -> Source:
+        """Return one entry of a list as a source of its own."""
+        lines = {
+            place[1:]: line for place, line in self._lines.items() if place[:1] == (at,)
+        }
+        return Source(self.value[at], lines, self.folder)
+
 
 def path_text(place: Iterable[Step]) -> str:
     """Write a place as people read it: `items[3].fields["Start Bit"]`."""
@@ -72,32 +80,58 @@ def read_source(source: str | Path) -> Source:
         DocumentError: no such file, not YAML or JSON, a key used twice, a key
             that is not text.
     """
-    if isinstance(source, str) and ("\n" in source or source.lstrip()[:1] == "{"):
-        return _parse(source)
+    read = _parsed(source)
+    if len(read) > 1:
+        raise DocumentError("", f"these are {len(read)} documents; give one")
+    return read[0]
+
+
+def read_sources(source: str | Path) -> list[Source]:
+    """Read a file, or text, of one document or of several.
+
+    Several are a list, or YAML documents with a line of `---` between them.
+
+    Raises:
+        DocumentError: as `read_source`.
+    """
+    read = _parsed(source)
+    if len(read) == 1 and isinstance(read[0].value, list):
+        return [read[0].part(at) for at in range(len(read[0].value))]
+    return read
+
+
+def _parsed(source: str | Path) -> list[Source]:
+    if isinstance(source, str) and _is_text(source):
+        return _parse_all(source)
     path = Path(source)
     try:
-        read = _parse(path.read_text(encoding="utf-8-sig"))
+        read = _parse_all(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DocumentError(
             "", f"the document {path} cannot be read: {error.strerror or error}"
         ) from error
     except UnicodeDecodeError as error:
         raise DocumentError("", f"the document {path} is not UTF-8 text") from error
-    read.folder = path.parent
+    for one in read:
+        one.folder = path.parent
     return read
 
 
-def _parse(text: str) -> Source:
-    if text.lstrip()[:1] == "{":
+def _is_text(source: str) -> bool:
+    return "\n" in source or source.lstrip()[:1] in ("{", "[")
+
+
+def _parse_all(text: str) -> list[Source]:
+    if text.lstrip()[:1] in ("{", "["):
         try:
-            return Source(json.loads(text, object_pairs_hook=only_once), {})
+            return [Source(json.loads(text, object_pairs_hook=only_once), {})]
         except RecursionError:
             raise DocumentError("", "this is nested too deeply") from None
         except json.JSONDecodeError:
             # Braces also begin YAML in flow style: let its reader judge.
             pass
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        nodes: list[Any] = list(yaml.compose_all(text, Loader=_Loader)) or [None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -105,8 +139,11 @@ def _parse(text: str) -> Source:
         raise DocumentError("", f"this is not YAML{where}: {problem}") from error
     except RecursionError:
         raise DocumentError("", "this is nested too deeply") from None
+    while len(nodes) > 1 and nodes[-1].tag == _NULL:
+        # A line of `---` at the end begins nothing.
+        nodes.pop()
     try:
-        return _Builder().build(node)
+        return [_Builder().build(node) for node in nodes]
     except RecursionError:
         raise DocumentError("", "this is nested too deeply") from None
 

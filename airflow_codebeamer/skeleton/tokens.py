@@ -2,7 +2,8 @@
 
 One form for everything that a field may point at, so that values can be
 compared, sorted and written down. `key:` stands for an item that has no number
-yet; it is settled once the item is there.
+yet; it is settled once the item is there. `coming:` stands for one that another
+document of the same set will make; it is looked up again before it is written.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from airflow_codebeamer.ids import ItemId
+from airflow_codebeamer.ids import ItemId, TrackerId
 from airflow_codebeamer.models import Reference
 from airflow_codebeamer.skeleton.values import Pointer
 
 __all__ = [
     "KINDS",
     "Directory",
+    "coming_token",
     "has_key",
     "item_token",
     "key_of",
     "key_token",
+    "kind_of",
     "number_of_item",
     "reference_of",
     "settle",
@@ -40,6 +43,7 @@ KINDS: Mapping[str, str] = {
 }
 _TYPES = {kind: type_name for type_name, kind in KINDS.items()}
 _KEY = "key:"
+_COMING = "coming:"
 
 
 class Directory(Protocol):
@@ -77,6 +81,16 @@ def item_token(item_id: ItemId) -> str:
 def key_token(key: str) -> str:
     """Return the token of an item that is to be created."""
     return _KEY + key
+
+
+def coming_token(tracker_id: TrackerId, key: str) -> str:
+    """Return the token of an item that another document is about to make."""
+    return f"{_COMING}{tracker_id}/{key}"
+
+
+def kind_of(token: str) -> str:
+    """Return what kind of thing a token stands for."""
+    return "item" if token.startswith((_KEY, _COMING)) else token.partition(":")[0]
 
 
 def key_of(token: object) -> str | None:

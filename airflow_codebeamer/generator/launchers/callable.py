@@ -12,17 +12,26 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.generator.loader import Generator
 from airflow_codebeamer.generator.protocol import GeneratorContext, owner_of
-from airflow_codebeamer.skeleton import Document, FieldUpdate, Skeleton, load_document
+from airflow_codebeamer.skeleton import (
+    Document,
+    FieldUpdate,
+    Skeleton,
+    load_document,
+    load_documents,
+)
 
 __all__ = ["describe_callable"]
 
 
-def describe_callable(generator: Generator, context: GeneratorContext) -> Document:
-    """Run the generator and return the document that it described.
+def describe_callable(
+    generator: Generator, context: GeneratorContext
+) -> tuple[Document, ...]:
+    """Run the generator and return the document that it described, or the several.
 
     It may yield or return items (see `GeneratedItem`), the head of the document
     before them, or return a whole document as a mapping or a `Skeleton`; the
-    tracker of the context replaces the one that such a document names. The
+    tracker of the context replaces the one that such a document names. Several
+    documents, yielded or as a list, name their trackers themselves. The
     generator runs to its end before anything is returned, so one that fails
     half-way has described nothing.
 
@@ -37,10 +46,15 @@ def describe_callable(generator: Generator, context: GeneratorContext) -> Docume
     if isinstance(described, Skeleton | FieldUpdate):
         described = described.model_dump(by_alias=True, exclude_unset=True)
     if isinstance(described, Mapping):
-        return load_document({**described, "target": target})
+        return (load_document({**described, "target": target}),)
+    if len(described) > 1 and _is_document(described[0]):
+        return load_documents(described)
+    if len(described) == 1 and _is_document(described[0]):
+        return (load_document({**described[0], "target": target}),)
     head, items = _head(described)
     owner = owner_of(generator.name)
-    return load_document({"owner": owner, **head, "target": target, "items": items})
+    head = {"owner": owner, **head, "target": target, "items": items}
+    return (load_document(head),)
 
 
 def _run(generator: Generator, context: GeneratorContext) -> Any:
@@ -72,7 +86,14 @@ def _head(
     return (first, described[1:]) if is_head else ({}, described)
 
 
+def _is_document(described: Mapping[str, Any]) -> bool:
+    """Tell a document from an item, and from the head of one."""
+    return bool({"target", "items"} & set(described)) and "key" not in described
+
+
 def _mapping(item: Any, number: int) -> dict[str, Any]:
+    if isinstance(item, Skeleton | FieldUpdate):
+        return item.model_dump(by_alias=True, exclude_unset=True)
     if isinstance(item, Mapping):
         return dict(item)
     raise DocumentError(

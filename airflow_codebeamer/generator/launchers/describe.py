@@ -18,8 +18,8 @@ def describe(
     generator: Generator | Program,
     context: GeneratorContext,
     around: Surroundings | None = None,
-) -> Document:
-    """Run the generator and return the document that it described.
+) -> tuple[Document, ...]:
+    """Run the generator and return the document that it described, or the several.
 
     Raises:
         ConfigurationError: arguments that it does not take, a program that is not
@@ -31,9 +31,9 @@ def describe(
     if isinstance(generator, Generator):
         return describe_callable(generator, context)
     if generator.kind != "delegate":
-        document = run_program(generator, context, around or Surroundings()).document
-        if document is not None:
-            return document
+        said = run_program(generator, context, around or Surroundings())
+        if said.documents:
+            return said.documents
     raise ConfigurationError(
         "kind",
         f"the program {generator.title!r} writes to Codebeamer itself, so there is no "

@@ -37,6 +37,7 @@ from airflow_codebeamer.skeleton import (
     Skeleton,
     Target,
     load_document,
+    load_documents,
 )
 from airflow_codebeamer.skeleton import Progress as Shown
 
@@ -65,7 +66,7 @@ class Dialogue:
         self._result = result
         self._head: dict[str, Any] = {}
         self._items: list[DocumentItem] = []
-        self.document: Skeleton | FieldUpdate | None = None
+        self.documents: tuple[Skeleton | FieldUpdate, ...] = ()
         self.counts: dict[str, int] = {}
         self.exception: str | None = None
         self.is_done = False
@@ -81,7 +82,7 @@ class Dialogue:
         head = {"owner": owner_of(self._program.title), **self._program.document}
         if self._program.kind == "stream":
             head |= {**self._head, "target": target, "items": self._items}
-            self.document = load_document(head, folder=self._folder())
+            self.documents = (load_document(head, folder=self._folder()),)
         elif self._program.kind == "describe":
             if not self._result.is_file():
                 raise GeneratorFailedError(
@@ -89,7 +90,7 @@ class Dialogue:
                     "it sent its result and left no document; write it to the file "
                     "CB_GEN_RESULT, or name another in `result`",
                 )
-            self.document = _written(self._result, target)
+            self.documents = _written(self._result, target)
 
     def hear(self, heard: Heard) -> None:
         """Take a line of messages, or one for the log.
@@ -191,16 +192,24 @@ class Dialogue:
         )
 
 
-def _written(path: Path, target: dict[str, Any]) -> Skeleton | FieldUpdate:
-    """Read the document that a program wrote, for the tracker of the run."""
+def _written(path: Path, target: dict[str, Any]) -> tuple[Skeleton | FieldUpdate, ...]:
+    """Read the document that a program wrote, for the tracker of the run.
+
+    Several documents name their trackers themselves.
+    """
     try:
         found = json.loads(path.read_bytes())
     except ValueError:
         found = None
     if isinstance(found, dict):
-        return load_document({**found, "target": target}, folder=path.parent)
-    document = load_document(path)
-    return document.model_copy(update={"target": Target(**target)})
+        return (load_document({**found, "target": target}, folder=path.parent),)
+    if found is None:
+        documents = load_documents(path)
+    else:
+        documents = load_documents(found, folder=path.parent)
+    if len(documents) > 1:
+        return documents
+    return (documents[0].model_copy(update={"target": Target(**target)}),)
 
 
 def _problem(item: dict[str, Any]) -> str:

@@ -61,7 +61,8 @@ class Stage:
     def run(self, program: Program, args: Any = None, **around: Any) -> Skeleton:
         """Run a program and return what it described."""
         context = GeneratorContext(TRACKER, "dag/run", args=args or {})
-        return describe(program, context, replace(self.around, **around))
+        (found,) = describe(program, context, replace(self.around, **around))
+        return found
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ TRACKER = TrackerId(2001)
 
 
 def described(function: Any, **args: Any) -> Skeleton:
-    return describe(load_generator(function), GeneratorContext(TRACKER, args=args))
+    (found,) = describe(load_generator(function), GeneratorContext(TRACKER, args=args))
+    return found
 
 
 def test_yielded_items_become_the_document_of_the_runs_tracker() -> None:
