@@ -148,7 +148,10 @@ class Codebeamer(StoreView):
     @property
     def recovery(self) -> Recovery:
         """Finishes what crashed processes left."""
-        return self._parts.get("recovery", lambda: Recovery(self.engine))
+        return self._parts.get(
+            "recovery",
+            lambda: Recovery(self.engine, order=self.runs.newest_first),
+        )
 
     @property
     def runner(self) -> Runner:

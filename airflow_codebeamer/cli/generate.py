@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 
-from airflow_codebeamer.cli.lock import release_line
+from airflow_codebeamer.cli.held import holding, release_lines
 from airflow_codebeamer.cli.options import command
 from airflow_codebeamer.cli.session import Session, who
 from airflow_codebeamer.cli.source import (
@@ -17,17 +16,18 @@ from airflow_codebeamer.cli.source import (
     DocumentPath,
     Generator,
     SetOption,
-    Source,
     TrackerOption,
     WhereOption,
+    Work,
     find_source,
 )
 from airflow_codebeamer.cli.spans import span, written
-from airflow_codebeamer.errors import CodebeamerError, ConfigurationError
+from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.generator import RunSummary, TimeLeft
 from airflow_codebeamer.ids import RunId
-from airflow_codebeamer.locking import Lock, Owner
-from airflow_codebeamer.skeleton import Plan, Progress
+from airflow_codebeamer.journal import Run
+from airflow_codebeamer.locking import Owner
+from airflow_codebeamer.skeleton import Progress
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["CHANGES", "register"]
@@ -60,8 +60,14 @@ def plan(
         source = find_source(
             codebeamer, document, generator, arg, tracker, values, where
         )
-        _, wanted = codebeamer.runner.plan(source.what, source.args, source.tracker_id)
+        wanted = source.prepare(codebeamer).planned
         server = codebeamer.settings.server
+    if wanted is None:
+        raise ConfigurationError(
+            "--generator",
+            "the program writes to Codebeamer itself, so there is no plan of what it "
+            "will do; `apply` runs it under a lock",
+        )
     seconds = wanted.seconds(server.requests_per_second, server.requests_per_minute)
     lines = [wanted.markdown() if markdown else wanted.text()]
     if seconds:
@@ -89,34 +95,22 @@ def apply(
         source = find_source(
             codebeamer, document, generator, arg, tracker, values, where
         )
-        described, wanted = codebeamer.runner.plan(
-            source.what, source.args, source.tracker_id
-        )
-        if wanted.is_empty:
-            _tell(
-                session,
-                source,
-                wanted,
-                RunSummary(unchanged=wanted.counts["unchanged"]),
-            )
+        work = source.prepare(codebeamer)
+        if work.planned is not None and work.planned.is_empty:
+            unchanged = work.planned.counts["unchanged"]
+            _tell(session, work, RunSummary(unchanged=unchanged))
             return 0
         run_key = f"cli/{uuid4().hex[:12]}"
-        lock = codebeamer.engine.acquire(
-            source.tracker_id,
+        with holding(
+            session,
+            codebeamer,
+            work.tracker_ids,
             owner=Owner.here(owner or _owner(run_key), run=run_key),
             reason=reason or f"apply {source.name}",
             wait_for=waits,
-        )
-        with _released(session, codebeamer, lock) as released:
-            summary = codebeamer.runner.apply(
-                described,
-                {},
-                source.tracker_id,
-                lock,
-                run_key=run_key,
-                planned=wanted,
-            )
-    _tell(session, source, wanted, summary, released)
+        ) as held:
+            summary = work.apply(codebeamer, held.locks, run_key)
+    _tell(session, work, summary, held.released)
     return 0
 
 
@@ -125,18 +119,17 @@ def rollback(
     run: Annotated[str, typer.Argument(help="The run's id.")],
     reason: Annotated[str, typer.Option(help="What for; others see it.")] = "",
 ) -> int:
-    """Lock the tracker and put back what one run changed."""
+    """Lock the tracker and put back what one run changed, in all its trackers."""
     with session.connect() as codebeamer:
-        found = codebeamer.runs.find_run(RunId(run))
-        if found is None or found.server != codebeamer.settings.server.base:
-            raise ConfigurationError("RUN", f"the store knows no run {run!r}")
-        lock = codebeamer.engine.acquire(
-            found.tracker_id,
+        runs = _runs(codebeamer, run)
+        with holding(
+            session,
+            codebeamer,
+            sorted({one.tracker_id for one in runs}),
             owner=Owner.here(_owner(f"rollback/{run}")),
             reason=reason or f"rollback of {run}",
-        )
-        with _released(session, codebeamer, lock) as released:
-            report = codebeamer.runner.roll_back(found, lock)
+        ) as held:
+            report = codebeamer.runner.roll_back_all(runs, held.locks)
     lines = [f"{len(report.undone)} changes undone."]
     lines += [f"NOT undone: {line}" for line in report.left]
     session.out.result(
@@ -144,11 +137,23 @@ def rollback(
             "run": run,
             "undone": report.undone,
             "left": report.left,
-            "released": released,
+            "released": held.released,
         },
-        [*lines, *_release_lines(released)],
+        [*lines, *release_lines(held.released)],
     )
     return 1 if report.left else 0
+
+
+def _runs(codebeamer: Codebeamer, name: str) -> list[Run]:
+    """Return the run of a name with those that are undone as one with it."""
+    server = codebeamer.settings.server.base
+    found = codebeamer.runs.find_run(RunId(name))
+    alone = [found] if found is not None and found.server == server else []
+    set_id = name if found is None else found.set_id
+    runs = (codebeamer.runs.list_set(server, set_id) if set_id else []) or alone
+    if not runs:
+        raise ConfigurationError("RUN", f"the store knows no run {name!r}")
+    return runs
 
 
 class _Shown:
@@ -164,64 +169,37 @@ class _Shown:
             self._out.report(line, is_last=progress.done >= progress.total)
 
 
-@contextmanager
-def _released(
-    session: Session, codebeamer: Codebeamer, lock: Lock
-) -> Iterator[list[dict[str, Any]]]:
-    """Release the lock in the end, whatever happened; yields where to find how."""
-    released: list[dict[str, Any]] = []
-    try:
-        yield released
-    except BaseException as error:
-        try:
-            _release(session, codebeamer, lock)
-        except CodebeamerError as trouble:
-            error.add_note(f"The lock is not released yet: {trouble}")
-        raise
-    released.append(_release(session, codebeamer, lock))
-
-
-def _release(session: Session, codebeamer: Codebeamer, lock: Lock) -> dict[str, Any]:
-    report = codebeamer.engine.release(
-        lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
-    )
-    session.out.say(release_line(report))
-    report.require()
-    return report.to_json()
-
-
-def _release_lines(released: list[dict[str, Any]]) -> list[str]:
-    return [
-        f"Others changed permissions: {line}" for r in released for line in r["drift"]
-    ]
-
-
 def _owner(run_key: str) -> str:
     return f"{who()}/{run_key}"
 
 
 def _tell(
     session: Session,
-    source: Source,
-    wanted: Plan,
+    work: Work,
     summary: RunSummary,
-    released: list[dict[str, Any]] | None = None,
+    released: Sequence[dict[str, Any]] = (),
 ) -> None:
+    one, *others = work.tracker_ids
+    is_empty = work.planned is not None and work.planned.is_empty
     document = {
-        "tracker_id": source.tracker_id,
-        "is_empty": wanted.is_empty,
+        **({"tracker_ids": work.tracker_ids} if others else {"tracker_id": one}),
+        "is_empty": is_empty,
         "summary": summary.to_json(),
-        "released": released or [],
+        "released": list(released),
     }
-    if wanted.is_empty:
-        lines = [f"Nothing to do, tracker {source.tracker_id} was not locked."]
+    trackers = ", ".join(map(str, work.tracker_ids))
+    where = f"racker{'s' if others else ''} {trackers}"
+    if is_empty:
+        lines = [f"Nothing to do, t{where} {'were' if others else 'was'} not locked."]
     else:
         lines = [
-            f"Tracker {source.tracker_id}: {summary.created} created, "
+            f"T{where}: {summary.created} created, "
             f"{summary.updated} updated, {summary.moved} moved, "
             f"{summary.unchanged} unchanged, {summary.pruned} pruned; "
-            f"{summary.requests} requests in {summary.seconds:.1f} s.",
-            f"`airflow-codebeamer rollback {summary.run_id}` would undo it.",
+            f"{summary.requests} requests in {summary.seconds:.1f} s."
         ]
+        if work.planned is not None:
+            undo = f"`airflow-codebeamer rollback {summary.run_id}` would undo it."
+            lines.append(undo)
     lines += [f"Warning: {warning}" for warning in summary.warnings]
-    session.out.result(document, [*lines, *_release_lines(released or [])])
+    session.out.result(document, [*lines, *release_lines(released)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from airflow_codebeamer.errors import ConfigurationError
-from airflow_codebeamer.generator import What
+from airflow_codebeamer.generator import RunSummary, What
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.skeleton import field_update, load_document, resolve_target
+from airflow_codebeamer.locking import Lock
+from airflow_codebeamer.skeleton import (
+    Plan,
+    PlanSet,
+    field_update,
+    load_documents,
+    resolve_target,
+)
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = [
@@ -24,11 +32,13 @@ __all__ = [
     "Source",
     "TrackerOption",
     "WhereOption",
+    "Work",
     "find_source",
 ]
 
 DocumentPath = Annotated[
-    Path | None, typer.Argument(help="A skeleton document, YAML or JSON.")
+    Path | None,
+    typer.Argument(help="A document, YAML or JSON; or several, for a tracker each."),
 ]
 Generator = Annotated[
     str, typer.Option(help="Instead of a document: package.module:name.")
@@ -54,12 +64,62 @@ WhereOption = Annotated[
 
 @dataclass(frozen=True)
 class Source:
-    """What to apply, and to which tracker."""
+    """What to apply, and to which tracker; a set of documents says it itself."""
 
     what: What
-    tracker_id: TrackerId
+    tracker_id: TrackerId | None
     name: str
     args: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self, codebeamer: Codebeamer) -> Work:
+        """Describe and plan; a program that writes by itself has no plan.
+
+        Raises:
+            CodebeamerError: as `Runner.plan`.
+        """
+        runner = codebeamer.runner
+        if self.tracker_id is not None and runner.writes_itself(self.what):
+            return Work(self.what, None, [self.tracker_id], self.args)
+        context = self.tracker_id or TrackerId(0)
+        found = runner.describe_all(self.what, self.args, context, dry_run=True)
+        if len(found) == 1 and self.tracker_id is not None:
+            _, plan = runner.plan(found[0], {}, self.tracker_id)
+            return Work(found[0], plan, [self.tracker_id])
+        plans = runner.plan_all(found, {}, context)
+        return Work(found, plans, plans.targets.tracker_ids)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done in which trackers, and how it is planned."""
+
+    what: What
+    planned: Plan | PlanSet | None
+    tracker_ids: list[TrackerId]
+    args: dict[str, Any] = field(default_factory=dict)
+
+    def apply(
+        self, codebeamer: Codebeamer, locks: Sequence[Lock], run_key: str
+    ) -> RunSummary:
+        """Do it under these locks.
+
+        Raises:
+            CodebeamerError: as `Runner.apply`.
+        """
+        runner, planned = codebeamer.runner, self.planned
+        if isinstance(planned, PlanSet):
+            return runner.apply_all(
+                self.what, {}, locks, run_key=run_key, planned=planned
+            )
+        (lock,) = locks
+        return runner.apply(
+            self.what,
+            self.args,
+            lock.tracker_id,
+            lock,
+            run_key=run_key,
+            planned=planned,
+        )
 
 
 def find_source(
@@ -86,10 +146,16 @@ def find_source(
     if where is not None and not values:
         raise ConfigurationError("--where", "only --set takes a filter")
     if document is not None:
-        read = load_document(document)
+        read = load_documents(document)
+        if len(read) > 1:
+            if tracker is not None:
+                raise ConfigurationError(
+                    "--tracker", "several documents name their trackers themselves"
+                )
+            return Source(read, None, document.name)
         if tracker is None:
-            tracker = resolve_target(codebeamer.client, read)
-        return Source(read, TrackerId(tracker), document.name)
+            tracker = resolve_target(codebeamer.client, read[0])
+        return Source(read[0], TrackerId(tracker), document.name)
     if tracker is None:
         raise ConfigurationError("--tracker", "say which tracker it is about")
     tracker_id = TrackerId(tracker)

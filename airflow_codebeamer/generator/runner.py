@@ -37,15 +37,9 @@ from airflow_codebeamer.skeleton import (
 
 __all__ = ["Runner", "What"]
 
+Documents = tuple[Document, ...]
 #: What a run can be about: a generator in whatever form, or a document itself.
-What = (
-    str
-    | Callable[..., Any]
-    | Program
-    | Mapping[str, Any]
-    | Document
-    | tuple[Document, ...]
-)
+What = str | Callable[..., Any] | Program | Mapping[str, Any] | Document | Documents
 
 
 class Runner:
@@ -153,7 +147,7 @@ class Runner:
         run_key: str = "",
         dry_run: bool = False,
         around: Surroundings | None = None,
-    ) -> tuple[Document, ...]:
+    ) -> Documents:
         """Return the document that the generator describes, or the several.
 
         Raises:
@@ -313,6 +307,17 @@ class Runner:
         """
         with self._parts.renewed([lock]) as guard:
             return self._rollbacks.roll_back(run, guard)
+
+    def roll_back_all(
+        self, runs: Sequence[Run], locks: Sequence[Lock]
+    ) -> RollbackReport:
+        """Put back what runs changed that are undone as one, the last one first.
+
+        Raises:
+            CodebeamerError: as `roll_back`.
+        """
+        with self._parts.renewed(locks) as guard:
+            return self._several.roll_back(runs, guard)
 
     def writes_itself(self, generator: What) -> bool:
         """Whether it is a program of the kind `delegate`, which nobody can plan."""

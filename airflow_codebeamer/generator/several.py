@@ -11,7 +11,7 @@ from airflow_codebeamer.generator.summary import RunSummary, UndoReport, summed
 from airflow_codebeamer.ids import RunId, TrackerId
 from airflow_codebeamer.journal import JSON, Run
 from airflow_codebeamer.locking import Lock
-from airflow_codebeamer.skeleton import Document, Plan, PlanSet, Targets
+from airflow_codebeamer.skeleton import Document, Plan, PlanSet, RollbackReport, Targets
 
 __all__ = ["Several"]
 
@@ -82,19 +82,25 @@ class Several:
         """
         undone: list[str] = []
         left: list[str] = []
-        for lock in self.newest_first(locks):
+        for lock in self._parts.runs.newest_first(locks):
             report = self._parts.rollbacks.undo(lock, guard)
             undone += report.undone
             left += report.left
         return UndoReport(tuple(undone), tuple(left))
 
-    def newest_first(self, locks: Sequence[Lock]) -> list[Lock]:
-        """Return locks in the order in which to release them.
+    def roll_back(self, runs: Sequence[Run], guard: Guard) -> RollbackReport:
+        """Put back what runs changed that are undone as one, the last one first.
 
-        What was written last points at what was written before it, so that is
-        undone first.
+        Raises:
+            CodebeamerError: as `Rollbacks.roll_back`; what is left can be gone on with.
         """
-        return sorted(locks, key=self._parts.runs.age_of, reverse=True)
+        undone: list[str] = []
+        left: list[str] = []
+        for run in reversed(runs):
+            report = self._parts.rollbacks.roll_back(run, guard)
+            undone += report.undone
+            left += report.left
+        return RollbackReport(tuple(undone), tuple(left))
 
     def _fail(self, runs: Sequence[Run], error: BaseException, guard: Guard) -> None:
         for run in reversed(runs):

@@ -58,15 +58,18 @@ def is_owed(key: str, dag_id: str, run_id: str, map_index: int | None = None) ->
 def list_owed(
     codebeamer: Codebeamer, dag_id: str, run_id: str, map_index: int | None = None
 ) -> list[Lock]:
-    """Return the locks on the connection's server that are that task's to give back."""
+    """Return the locks on the connection's server that are that task's to give back.
+
+    What was written last comes first, so that it is undone first.
+    """
     from airflow_codebeamer.locking import LockState
 
-    return [
+    return codebeamer.runs.newest_first(
         lock
         for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
         if lock.state is not LockState.FREE
         and is_owed(lock.owner.key, dag_id, run_id, map_index)
-    ]
+    )
 
 
 def owner_of(context: Context) -> Owner:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import RowMapping, select, update
 
@@ -57,6 +57,9 @@ class Held(Protocol):
     def tracker_id(self) -> TrackerId: ...
     @property
     def lineage(self) -> Lineage | None: ...
+
+
+HeldT = TypeVar("HeldT", bound=Held)
 
 
 @dataclass(frozen=True)
@@ -228,19 +231,23 @@ class Runs:
         with self._database.read() as connection:
             return [_run(row) for row in connection.execute(statement).mappings()]
 
-    def age_of(self, lock: Held) -> tuple[datetime, RunId]:
-        """Return when the newest open run under a lock was opened, and its name.
+    def newest_first(self, locks: Iterable[HeldT]) -> list[HeldT]:
+        """Return locks in the order in which their open runs are to be undone.
 
-        A lock without an open run has the oldest of all times. For putting several
-        locks into the order in which they are to be undone.
+        What was written last may point at what was written before it. Locks without
+        an open run come last, in the order given.
 
         Raises:
             DatabaseError: the store cannot be read.
         """
+        given = list(locks)
+        return sorted(given, key=self._newest, reverse=True) if given[1:] else given
+
+    def _newest(self, lock: Held) -> tuple[float, str]:
         found = self.list_open(lock.server, lock.tracker_id, lock.lineage)
-        if not found or found[-1].opened_at is None:
-            return datetime.min.replace(tzinfo=UTC), RunId("")
-        return found[-1].opened_at, found[-1].run_id
+        if lock.lineage is None or not found or found[-1].opened_at is None:
+            return 0.0, ""
+        return found[-1].opened_at.timestamp(), found[-1].run_id
 
     def list_lineage(self, lineage: Lineage) -> list[Run]:
         """Return every run under one lineage of locks, oldest first.

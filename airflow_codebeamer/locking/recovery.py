@@ -80,13 +80,22 @@ class Recovery:
     number of times at once; a living holder is never touched.
 
     `trust_store` leaves out the second opinion of `Watch` about expired leases.
+    `order` says which locks to begin with: what runs wrote in several trackers is
+    undone in the order opposite to that in which it was written.
 
     Not promised: that a tracker comes back while its server refuses or is down;
     the next round tries again.
     """
 
-    def __init__(self, engine: LockEngine, *, trust_store: bool = False) -> None:
+    def __init__(
+        self,
+        engine: LockEngine,
+        *,
+        trust_store: bool = False,
+        order: Callable[[list[Lock]], list[Lock]] = list,
+    ) -> None:
         self._engine = engine
+        self._order = order
         self._trust_store = trust_store
 
     def recover(
@@ -101,7 +110,7 @@ class Recovery:
         """
         parts = self._engine.parts
         results = []
-        for lock in parts.store.list_locks(parts.server):
+        for lock in self._order(parts.store.list_locks(parts.server)):
             if tracker_id is not None and lock.tracker_id != tracker_id:
                 continue
             if lock.state is LockState.FREE:

@@ -129,7 +129,7 @@ class CodebeamerOperator(BaseOperator):
         state = self._state(context)
         if state not in _ENDED:
             return
-        for lock in locks:
+        for lock in codebeamer.runs.newest_first(locks):
             codebeamer.engine.release(
                 lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
             )

@@ -21,7 +21,7 @@ from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
     is_a,
     json_of,
-    one_tracker,
+    some_trackers,
 )
 from airflow_codebeamer.operators.handle import Held, read_handle
 from airflow_codebeamer.operators.lock import LockTrackerOperator
@@ -29,10 +29,10 @@ from airflow_codebeamer.operators.lock import LockTrackerOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_codebeamer.generator import Program, RunSummary, TimeLeft, What
+    from airflow_codebeamer.generator import Program, Runner, RunSummary, TimeLeft, What
     from airflow_codebeamer.ids import TrackerId
     from airflow_codebeamer.locking import Lock
-    from airflow_codebeamer.skeleton import Plan, Progress
+    from airflow_codebeamer.skeleton import PlanSet, Progress
     from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["RunGeneratorOperator"]
@@ -50,11 +50,14 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
     Killing the task, or the process that watches over it, stops its writing and
     releases nothing; that is what the teardown is for.
 
+    A handle of several locks is for a generator that describes a document for each
+    of their trackers: all of them are written, or none.
+
     :param generator: "package.module:name", the name of an entry point, a
         callable, or a `Program`, as one or as a mapping.
     :param generator_args: its arguments, a mapping or a JSON object.
-    :param tracker_id: the tracker; that of the lock if not given. The mode
-        `plan` needs it.
+    :param tracker_id: the tracker, or a list of several; those of the lock if not
+        given. The mode `plan` needs it.
     :param lock: the handle that a lock task returned; that of the lock task
         upstream if not given.
     :param mode: `apply`, or `plan` to say what apply would do.
@@ -81,7 +84,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         *,
         generator: str | Callable[..., Any] | Program | Mapping[str, Any],
         generator_args: Mapping[str, Any] | str | None = None,
-        tracker_id: int | str | None = None,
+        tracker_id: int | str | Sequence[int | str] | None = None,
         lock: Mapping[str, Any] | str | None = None,
         mode: Literal["apply", "plan"] = "apply",
         wait_for: timedelta | None = None,
@@ -124,36 +127,39 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         return self._apply(context, codebeamer)
 
     def _plan(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
-        tracker_id = one_tracker(self.tracker_id)
+        tracker_ids = some_trackers(self.tracker_id)
+        tracker_id = tracker_ids[0]
         self.heading_for(codebeamer, tracker_id)
         runner = codebeamer.runner_with(self._progress, self._stop)
         if runner.writes_itself(self.what(tracker_id)):
             self.log.info("The program writes itself: there is no plan of it.")
             return {"is_empty": False, "warnings": []}
         try:
-            _, wanted = runner.plan(self.what(tracker_id), self._args(), tracker_id)
+            wanted = runner.plan_all(self.what(tracker_id), self._args(), tracker_id)
         except GeneratorSkippedError as said:
             self.log.info("%s", said)
             summary: dict[str, Any] = {"is_empty": True, "warnings": [str(said)]}
-            self._skip_the_rest(context, codebeamer, tracker_id, summary)
+            self._skip_the_rest(context, codebeamer, tracker_ids, summary)
             return summary
         summary = _plan_summary(wanted, codebeamer)
         self.log.info("%s", wanted.text())
         if wanted.is_empty:
-            self._skip_the_rest(context, codebeamer, tracker_id, summary)
+            planned = wanted.targets.tracker_ids
+            self._skip_the_rest(context, codebeamer, planned, summary)
         return summary
 
     def _skip_the_rest(
         self,
         context: Context,
         codebeamer: Codebeamer,
-        tracker_id: TrackerId,
+        tracker_ids: Sequence[TrackerId],
         summary: dict[str, Any],
     ) -> None:
         """Skip what is downstream, unless an earlier try left a lock to release."""
-        if self._holds(context, codebeamer, tracker_id):
+        if any(self._holds(context, codebeamer, one) for one in tracker_ids):
             return
-        self.log.info("Nothing to do: tracker %s is not locked.", tracker_id)
+        names = ", ".join(map(str, tracker_ids))
+        self.log.info("Nothing to do: tracker %s is not locked.", names)
         ti = context["ti"]
         ti.xcom_push(key="return_value", value=summary)
         downstream = context["task"].get_flat_relatives(upstream=False)
@@ -161,46 +167,49 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
 
     def _apply(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         held = self._held(context)
-        if not self.tracker_id and len(held.tracker_ids) > 1:
-            raise ConfigurationError(
-                "tracker_id",
-                f"the lock is of {len(held.tracker_ids)} trackers: say which one the "
-                "generator fills",
-            )
-        tracker_id = one_tracker(self.tracker_id or sorted(held.tracker_ids))
-        self.heading_for(codebeamer, tracker_id)
-        lock = self._lock(context, codebeamer, tracker_id, held)
-        self.keep_if_wanted(context, codebeamer, *codebeamer.engine.find_set(lock))
-        self.show_holder(context, lock)
+        tracker_ids = self._wanted() or sorted(held.tracker_ids)
+        self.heading_for(codebeamer, tracker_ids[0])
+        every = self._locks(context, codebeamer, tracker_ids[0], held)
+        self.keep_if_wanted(context, codebeamer, *every)
+        locks = [lock for lock in every if lock.tracker_id in tracker_ids]
+        self.show_holder(context, locks[0])
         runner = codebeamer.runner_with(self._progress, self._stop)
         try:
-            summary = runner.apply(
-                self.what(tracker_id),
-                self._args(),
-                tracker_id,
-                lock,
-                run_key=lock.owner.key,
-            )
+            summary = self._run(runner, locks)
         except GeneratorSkippedError as said:
             raise AirflowSkipException(str(said)) from said
-        if held.lease is not None:
+        for lock in locks if held.lease is not None else ():
             # Whatever follows in the run was promised this, not the default.
             for one in codebeamer.engine.find_set(lock):
                 codebeamer.engine.renew(one, lease=held.lease)
         for name in ("created", "updated", "moved", "pruned"):
             self.facts.counts[f"items.{name}"] = getattr(summary, name)
         self.facts.counts["requests"] = summary.requests
-        self.log.info("Tracker %s: %s.", tracker_id, _totals(summary))
+        names = ", ".join(map(str, tracker_ids))
+        self.log.info("Tracker %s: %s.", names, _totals(summary))
         return summary.to_json()
 
-    def _lock(
+    def _run(self, runner: Runner, locks: Sequence[Lock]) -> RunSummary:
+        first, *others = locks
+        what, args = self.what(first.tracker_id), self._args()
+        if others:
+            return runner.apply_all(what, args, locks, run_key=first.owner.key)
+        return runner.apply(
+            what, args, first.tracker_id, first, run_key=first.owner.key
+        )
+
+    def _wanted(self) -> list[TrackerId]:
+        """Return the trackers that the task was given, ascending; none if none."""
+        return [] if self.tracker_id in (None, "") else [*some_trackers(self.tracker_id)]
+
+    def _locks(
         self,
         context: Context,
         codebeamer: Codebeamer,
         tracker_id: TrackerId,
         held: Held,
-    ) -> Lock:
-        """Return the lock in force; a retry may have to take it again."""
+    ) -> tuple[Lock, ...]:
+        """Return the locks in force; a retry may have to take them again."""
         before = next((one for one in held.locks if one.tracker_id == tracker_id), None)
         locks = codebeamer.engine.acquire_all(
             held.tracker_ids,
@@ -218,7 +227,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
                 held.owner,
                 tracker_id,
             )
-        return lock
+        return locks
 
     def _held(self, context: Context) -> Held:
         """Return the handle given, or the one of the nearest fitting lock task.
@@ -226,17 +235,18 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         Raises:
             ConfigurationError: there is none, or none for this tracker.
         """
-        wanted = one_tracker(self.tracker_id) if self.tracker_id else None
+        wanted = set(self._wanted())
         others: set[TrackerId] = set()
         for handle in [self.lock] if self.lock else self._upstream_handles(context):
             held = read_handle(handle)
-            if wanted is None or wanted in held.tracker_ids:
+            if wanted <= held.tracker_ids:
                 return held
             others |= held.tracker_ids
         if others:
             locked = ", ".join(str(one) for one in sorted(others))
+            missing = ", ".join(str(one) for one in sorted(wanted - others))
             raise ConfigurationError(
-                "lock", f"it is of tracker {locked}, so lock tracker {wanted} as well"
+                "lock", f"it is of tracker {locked}, so lock tracker {missing} as well"
             )
         raise ConfigurationError(
             "lock", "put a LockTrackerOperator upstream, or give the handle of one"
@@ -318,7 +328,7 @@ def _totals(summary: RunSummary) -> str:
     )
 
 
-def _plan_summary(wanted: Plan, codebeamer: Codebeamer) -> dict[str, Any]:
+def _plan_summary(wanted: PlanSet, codebeamer: Codebeamer) -> dict[str, Any]:
     server = codebeamer.settings.server
     pace = server.requests_per_second, server.requests_per_minute
     return {

@@ -170,10 +170,10 @@ def _meant(codebeamer: Codebeamer, given: Held | None, context: Context) -> list
     if given is None:
         ti = context["ti"]
         return list_owed(codebeamer, ti.dag_id, ti.run_id, ti.map_index)
-    return [
+    return codebeamer.runs.newest_first(
         lock
         for lock in codebeamer.status.list_locks(codebeamer.settings.server.base)
         if lock.state is not LockState.FREE
         and lock.owner.key == given.owner
         and lock.tracker_id in given.tracker_ids
-    ]
+    )
