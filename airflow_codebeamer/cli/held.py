@@ -36,20 +36,16 @@ def holding(
     reason: str,
     wait_for: timedelta | None = None,
 ) -> Iterator[Held]:
-    """Lock trackers in ascending order, and release what was written last first.
+    """Lock trackers, all or none, and release what was written last first.
 
     Raises:
-        CodebeamerError: as `LockEngine.acquire` and `release`; the trackers that
-            were locked before are given back.
+        CodebeamerError: as `LockEngine.acquire_all` and `release`.
     """
     held = Held()
     try:
-        for tracker_id in sorted(tracker_ids):
-            held.locks.append(
-                codebeamer.engine.acquire(
-                    tracker_id, owner=owner, reason=reason, wait_for=wait_for
-                )
-            )
+        held.locks += codebeamer.engine.acquire_all(
+            tracker_ids, owner=owner, reason=reason, wait_for=wait_for
+        )
         yield held
     except BaseException as error:
         try:

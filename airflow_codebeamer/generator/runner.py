@@ -19,7 +19,7 @@ from airflow_codebeamer.generator.parts import Guard, Parts, new_run, new_run_id
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
 from airflow_codebeamer.generator.rollbacks import Rollbacks
-from airflow_codebeamer.generator.several import Several
+from airflow_codebeamer.generator.several import Several, check_several
 from airflow_codebeamer.generator.summary import RunSummary, UndoReport, summed
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs
@@ -199,7 +199,8 @@ class Runner:
         What an earlier try under the same locks left open is undone first.
 
         Raises:
-            ConfigurationError: a document is for a tracker that is not locked.
+            ConfigurationError: a document is for a tracker that is not locked, or
+                there is but one.
             LockLostError: somebody else has one of the trackers; nothing more is
                 written, and all runs stay open for recovery to undo.
             CodebeamerError: as `apply`; what was written anywhere is undone.
@@ -213,6 +214,7 @@ class Runner:
                 found = self.describe_all(
                     generator, args, first, run_key=run_key, around=around
                 )
+                check_several(found, locks)
             self._several.undo(locks, guard)
             wanted = planned or self._several.plan(found)
             summary = self._several.apply(wanted, locks, guard, run_key, warnings)

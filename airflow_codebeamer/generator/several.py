@@ -13,7 +13,7 @@ from airflow_codebeamer.journal import JSON, Run
 from airflow_codebeamer.locking import Lock
 from airflow_codebeamer.skeleton import Document, Plan, PlanSet, RollbackReport, Targets
 
-__all__ = ["Several"]
+__all__ = ["Several", "check_several"]
 
 
 class Several:
@@ -129,7 +129,7 @@ class _Writing:
         targets.learn(plan)
         rest = replace(plan, discards=())
         if not rest.is_empty:
-            self._parts.say(f"Tracker {tracker_id}: {plan.text(0)}.")
+            self._parts.say(f"{plan.text(0)}.")
             applied = self._parts.application.write(rest, self._begin(plan), guard)
             targets.note(plan, applied.created)
         return plan
@@ -148,6 +148,20 @@ class _Writing:
         self.runs.append(new_run(lock, run_id, level, set_id=self.set_id))
         self.summaries[run_id] = plan.counts
         return self.runs[-1]
+
+
+def check_several(documents: Sequence[Document], locks: Sequence[Lock]) -> None:
+    """Refuse one document under several locks: its tracker is anybody's guess.
+
+    Raises:
+        ConfigurationError: it is one, and they are several.
+    """
+    if len(documents) == 1 < len(locks):
+        raise ConfigurationError(
+            "tracker_id",
+            f"the lock is of {len(locks)} trackers, and one document is described: say "
+            "which one the generator fills, or describe a document for each",
+        )
 
 
 def _check_locked(wanted: PlanSet, locks: Mapping[TrackerId, Lock]) -> None:

@@ -200,7 +200,9 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
 
     def _wanted(self) -> list[TrackerId]:
         """Return the trackers that the task was given, ascending; none if none."""
-        return [] if self.tracker_id in (None, "") else [*some_trackers(self.tracker_id)]
+        return (
+            [] if self.tracker_id in (None, "") else [*some_trackers(self.tracker_id)]
+        )
 
     def _locks(
         self,

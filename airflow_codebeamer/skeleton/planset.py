@@ -81,12 +81,7 @@ class PlanSet:
 
     def text(self, limit: int = 20) -> str:
         """Return the plans as people read them, one after the other."""
-        if len(self.plans) == 1:
-            return self.plans[0].text(limit)
-        return "\n".join(
-            f"Tracker {plan.snapshot.tracker_id}: {plan.text(limit)}"
-            for plan in self.plans
-        )
+        return "\n".join(plan.text(limit) for plan in self.plans)
 
     def markdown(self, limit: int = 100) -> str:
         """Return the plans as Markdown, one after the other."""

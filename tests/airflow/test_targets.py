@@ -9,27 +9,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_codebeamer.emulator import ALL_PERMISSIONS, WorldBuilder
-from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.operators import (
     LockTrackerOperator,
     RunGeneratorOperator,
     UnlockTrackerOperator,
 )
-from airflow_codebeamer.operators.codebeamer import list_trackers
 
 CONTEXT: Any = {"ti": SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)}
-
-
-@pytest.mark.parametrize("value", [[8, 7], "[7, 8]", ("8", "7"), ["7", 8, 8]])
-def test_several_trackers_in_every_form(value: Any) -> None:
-    assert list_trackers(value) == [7, 8]
-    assert list_trackers(value[:0]) == []
-
-
-@pytest.mark.parametrize("value", [0, [7, "REQ"], True, "SYSREQ"])
-def test_what_are_no_trackers(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="tracker's number"):
-        list_trackers(value)
 
 
 def test_two_trackers_are_one_task(here: Any) -> None:
@@ -49,6 +35,7 @@ def test_two_trackers_are_one_task(here: Any) -> None:
 
     with pytest.raises(AirflowFailException, match="lock all of their trackers"):
         RunGeneratorOperator(lock=locked(tests), **work).execute(CONTEXT)
+    UnlockTrackerOperator(task_id="unlock").execute(CONTEXT)
     handle = locked(tests, needs)
     done = RunGeneratorOperator(lock=handle, **work).execute(CONTEXT)
     assert done["created"] == 2
@@ -82,12 +69,10 @@ def skeleton(tracker: int, *items: dict[str, Any]) -> dict[str, Any]:
 
 
 def locked(*trackers: int) -> dict[str, Any]:
-    """Lock trackers one by one; return the handle of all of them."""
-    handles = [
-        LockTrackerOperator(task_id="lock", tracker_id=tracker).execute(CONTEXT)
-        for tracker in trackers
-    ]
-    return {**handles[0], "locks": [one for h in handles for one in h["locks"]]}
+    """Lock trackers as one; return the handle."""
+    lock = LockTrackerOperator(task_id="lock", tracker_id=list(trackers))
+    handle: dict[str, Any] = lock.execute(CONTEXT)
+    return handle
 
 
 def filled(here: Any) -> tuple[int, int]:

@@ -100,10 +100,9 @@ class Stage:
 
     def apply(self, codebeamer: Codebeamer, **what: Any) -> Any:
         documents = load_documents(self.documents(**what))
-        locks = [
-            codebeamer.engine.acquire(one, owner=Owner(OWNER))
-            for one in (self.needs, self.tests)
-        ]
+        locks = codebeamer.engine.acquire_all(
+            [self.needs, self.tests], owner=Owner(OWNER)
+        )
         try:
             return codebeamer.runner.apply_all(documents, {}, locks, run_key=OWNER)
         finally:
@@ -209,10 +208,9 @@ def test_a_lost_lock_stops_both(stage: Stage) -> None:
     before = stage.outline()
     with stage.connect(stage.store()) as codebeamer:
         documents = load_documents(stage.documents())
-        locks = [
-            codebeamer.engine.acquire(one, owner=Owner(OWNER))
-            for one in (stage.needs, stage.tests)
-        ]
+        locks = codebeamer.engine.acquire_all(
+            [stage.needs, stage.tests], owner=Owner(OWNER)
+        )
         codebeamer.engine.break_lock(stage.tests, by="bond", reason="mine")
         with pytest.raises(LockLostError):
             codebeamer.runner.apply_all(documents, {}, locks, run_key=OWNER)
@@ -226,10 +224,9 @@ def test_a_set_is_rolled_back_afterwards(stage: Stage) -> None:
     with stage.connect(stage.store()) as codebeamer:
         done = stage.apply(codebeamer)
         runs = codebeamer.runs.list_set(stage.server.url, done.run_id)
-        locks = [
-            codebeamer.engine.acquire(one, owner=Owner(OWNER))
-            for one in (stage.needs, stage.tests)
-        ]
+        locks = codebeamer.engine.acquire_all(
+            [stage.needs, stage.tests], owner=Owner(OWNER)
+        )
         report = codebeamer.runner.roll_back_all(runs, locks)
     # There is no way back from the trash; all else is as it was.
     assert len(report.left) == 1

@@ -25,10 +25,7 @@ def main() -> None:
     fuse.arm()
     with connect(settings(url, store)) as codebeamer:
         targets = Targets(codebeamer.client, documents)
-        locks = [
-            codebeamer.engine.acquire(tracker_id, owner=Owner(OWNER))
-            for tracker_id in targets.tracker_ids
-        ]
+        locks = codebeamer.engine.acquire_all(targets.tracker_ids, owner=Owner(OWNER))
         fuse.is_on = True
         codebeamer.runner.apply_all(documents, {}, locks, run_key=OWNER)
         fuse.is_on = False
