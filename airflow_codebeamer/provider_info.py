@@ -105,6 +105,11 @@ _CONN_FIELDS = {
         type=["integer", "null"],
         minimum=1,
     ),
+    "strategy": _field(
+        "Strategy",
+        "How others are kept from writing: role_permissions, item_locks or advisory.",
+        type=_TEXT,
+    ),
     "token": _field(
         "Token",
         "A bearer token instead of the password; the login is still needed.",

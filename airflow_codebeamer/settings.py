@@ -132,6 +132,9 @@ class ServerSettings(_Frozen):
     #: The tracker that gets an item for each locked tracker, which says who has it;
     #: None for no notices.
     notice_tracker: int | None = Field(default=None, ge=1)
+    #: How others are kept from writing, unless a lock says it: `role_permissions`,
+    #: `item_locks`, `advisory`, or the name of one that is installed beside these.
+    strategy: str = "role_permissions"
 
     @field_validator("verify", mode="before")
     @classmethod

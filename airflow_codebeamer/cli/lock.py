@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from airflow_codebeamer.cli.options import Tracker, command
+from airflow_codebeamer.cli.options import Tracker, command, mapping
 from airflow_codebeamer.cli.queue import waiting_document, waiting_lines
 from airflow_codebeamer.cli.session import Session
 from airflow_codebeamer.cli.spans import span
@@ -48,6 +48,12 @@ def acquire(
     restore_policy: Annotated[
         str, typer.Option(help="Of changes of others: merge, exact, keep or ask.")
     ] = "",
+    strategy: Annotated[
+        str, typer.Option(help="How others are kept from writing.")
+    ] = "",
+    strategy_options: Annotated[
+        str, typer.Option(help='What the strategy has to know, like {"items": [1]}.')
+    ] = "",
 ) -> int:
     """Take the locks of trackers, all of them or none."""
     lasts = span(lease, option="--lease") if lease else None
@@ -61,6 +67,8 @@ def acquire(
             wait_for=waits,
             priority=priority,
             restore_policy=restore_policy or None,
+            strategy=strategy,
+            options=mapping(strategy_options, option="--strategy-options"),
         )
     session.out.result(
         {"locks": [lock_document(lock) for lock in taken]}, map(lock_line, taken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Annotated, Any
@@ -10,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from airflow_codebeamer.cli.session import Session, Where
+from airflow_codebeamer.errors import ConfigurationError
 
-__all__ = ["OptionalTracker", "Tracker", "Trackers", "command"]
+__all__ = ["OptionalTracker", "Tracker", "Trackers", "command", "mapping"]
 
 Tracker = Annotated[int, typer.Argument(min=1, help="The tracker's number.")]
 OptionalTracker = Annotated[
@@ -20,6 +22,22 @@ OptionalTracker = Annotated[
 Trackers = Annotated[
     list[int], typer.Argument(min=1, help="The numbers of the trackers.")
 ]
+
+
+def mapping(text: str, *, option: str) -> dict[str, Any]:
+    """Return what a JSON object in an option says; {} without any.
+
+    Raises:
+        ConfigurationError: it is none; names the option.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError(option, 'write a JSON object, like {"items": [4711]}')
+    return found
+
 
 _SERVER, _RUN = "Server and store", "Output"
 

@@ -104,6 +104,9 @@ lock_table = Table(
     # Every tracker that was taken in one lock with this one; NULL if it is alone.
     Column("members", JsonText),
     _text("restore_policy"),
+    # How others are kept from writing; role permissions without a name.
+    _text("strategy"),
+    Column("options", JsonText),
     _text("created_host"),
     Column("created_at", Double),
     Column("changed_at", Double),

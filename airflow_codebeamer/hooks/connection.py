@@ -219,7 +219,7 @@ def _token(name: str, value: Any) -> dict[str, Any]:
     return {name: SecretStr(str(value))}
 
 
-def _role(name: str, value: Any) -> dict[str, Any]:
+def _word(name: str, value: Any) -> dict[str, Any]:
     return {name: str(value).strip()}
 
 
@@ -231,6 +231,7 @@ _EXTRAS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
     "requests_per_minute": _rate,
     "connections": _connections,
     "api": _api,
-    "exclusive_role": _role,
+    "exclusive_role": _word,
     "notice_tracker": _notice_tracker,
+    "strategy": _word,
 }

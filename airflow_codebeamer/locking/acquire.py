@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 from airflow_codebeamer.errors import (
@@ -13,41 +12,18 @@ from airflow_codebeamer.errors import (
     LockLostError,
     LockRefusedError,
 )
-from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.preflight import Preflight, inspect_account
-from airflow_codebeamer.locking.reducing import Reducing
+from airflow_codebeamer.locking.preflight import Preflight
 from airflow_codebeamer.locking.release import dirt_of, release
 from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.strategies import find_strategy, strategy_of
 from airflow_codebeamer.locking.takeover import Watch, take_over
 from airflow_codebeamer.locking.waiting import Waiting, head_start, held
+from airflow_codebeamer.locking.wish import Wish
 
-__all__ = ["Acquisition", "Wish", "grant_all", "waiting_of"]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What somebody wants: a tracker, for himself, for so long, in that role.
-
-    `members` are all trackers that he wants in one lock; () if it is the only one.
-    """
-
-    tracker_id: TrackerId
-    owner: Owner
-    reason: str
-    lease: timedelta
-    wait_for: timedelta
-    exclusive_role: str
-    priority: int = 0
-    restore_policy: str = ""
-    members: tuple[TrackerId, ...] = ()
-
-    @property
-    def trackers(self) -> tuple[TrackerId, ...]:
-        """Every tracker that is wanted in one lock."""
-        return self.members or (self.tracker_id,)
+__all__ = ["Acquisition", "grant_all", "waiting_of"]
 
 
 def grant_all(parts: Parts, wish: Wish, lease: timedelta) -> tuple[Lock, ...]:
@@ -60,6 +36,7 @@ def grant_all(parts: Parts, wish: Wish, lease: timedelta) -> tuple[Lock, ...]:
         reason=wish.reason,
         lease=lease,
         head_start=head_start(parts, wish.priority),
+        means=wish.means,
     )
     for lock in granted:
         parts.deadlines.note(lock, sent, lease)
@@ -143,7 +120,11 @@ class Acquisition:
         ttl = self._parts.settings.ttl
         sent = self._parts.deadlines.now()
         adopted = self._parts.store.adopt(
-            seen, self._wish.owner, ttl=ttl, dirty=dirt_of(self._parts, seen)
+            seen,
+            self._wish.owner,
+            ttl=ttl,
+            dirty=dirt_of(self._parts, seen),
+            means=self._wish.means,
         )
         if adopted is None:
             return None
@@ -169,9 +150,8 @@ class Acquisition:
 
     def inspect(self) -> Preflight:
         """Look whether locking is safe; see `Preflight.require`."""
-        wish = self._wish
-        account = inspect_account(self._parts, wish.tracker_id, wish.exclusive_role)
-        account.require()
+        strategy = find_strategy(self._wish.strategy)
+        account = strategy.preflight(self._parts, self._wish).require()
         self._board.heed()
         return account
 
@@ -185,17 +165,17 @@ class Acquisition:
 
     def reduce(self, lock: Lock, account: Preflight | None) -> Lock:
         """Take a granted or half-locked tracker to held; a refusal frees it."""
-        wish = self._wish
-        reducing = Reducing(self._parts, lock, wish.restore_policy, self._board)
+        wish, strategy = self._wish, strategy_of(lock)
+        entering = strategy.enter(self._parts, lock, wish, self._board)
         try:
-            return reducing.run(account, wish.lease)
+            return entering.run(account, wish.lease)
         except LockRefusedError as error:
-            self._put_back(reducing.lock, error)
+            self._put_back(entering.lock, error)
             raise
         except CodebeamerError:
             # Under a lock that is only granted nothing was touched.
             with suppress(DatabaseError):
-                self._parts.store.give_back(reducing.lock)
+                self._parts.store.give_back(entering.lock)
             raise
 
     def _put_back(self, lock: Lock, error: LockRefusedError) -> None:

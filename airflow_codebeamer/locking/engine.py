@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
-from airflow_codebeamer.errors import LockLostError
+from airflow_codebeamer.errors import CodebeamerError, LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.journal import Journal
 from airflow_codebeamer.locking.amending import amend, answer
 from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
 from airflow_codebeamer.locking.ledger import Ledger
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock, Owner
 from airflow_codebeamer.locking.parts import Deadlines, Parts, Undo
 from airflow_codebeamer.locking.preflight import Preflight, look
 from airflow_codebeamer.locking.release import release
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.sets import find_set, release_all
 from airflow_codebeamer.locking.store import LockStore
+from airflow_codebeamer.locking.strategies import find_strategy, strategy_of
 from airflow_codebeamer.locking.taking import LockTaking
 from airflow_codebeamer.settings import LockSettings
 
@@ -76,14 +78,28 @@ class LockEngine(LockTaking):
         super().__init__(parts)
 
     def preflight(
-        self, tracker_id: TrackerId, *, exclusive_role: str | None = None
+        self,
+        tracker_id: TrackerId,
+        *,
+        exclusive_role: str | None = None,
+        strategy: str = "",
+        options: Mapping[str, Any] | None = None,
     ) -> Preflight:
         """Look whether locking would be safe; changes nothing on the server.
 
         Four requests, and the look at the role's members when that was too long
-        ago. Call `require` on the result to have findings raised.
+        ago; for another strategy than role permissions what that one needs. Call
+        `require` on the result to have findings raised.
         """
-        return look(self.parts, tracker_id, self._role(exclusive_role))
+        name = strategy or self.parts.client.settings.strategy
+        if name == ROLE_PERMISSIONS:
+            return look(self.parts, tracker_id, self._role(exclusive_role))
+        found = find_strategy(name)
+        found.check(options or {})
+        wish = self._wish([tracker_id], Owner("preflight"), "", None, 0)
+        return found.preflight(
+            self.parts, replace(wish, strategy=name, options=dict(options or {}))
+        )
 
     def release(
         self, tracker_id: TrackerId, *, owner_key: str, epoch: Epoch | None = None
@@ -212,7 +228,32 @@ class LockEngine(LockTaking):
             self.parts.deadlines.drop(lock)
             raise
         self.parts.deadlines.note(renewed, sent, span)
+        self.keep(renewed)
         return replace(renewed, is_mine=True)
+
+    def keep(self, lock: Lock) -> None:
+        """Do what the strategy of a held lock needs now and then; mostly nothing.
+
+        A server that does not answer is told, and asked at the next beat.
+
+        Raises:
+            LockLostError: what the strategy held is somebody else's.
+        """
+        if lock.strategy == ROLE_PERMISSIONS:
+            return
+        try:
+            strategy_of(lock).keep(self.parts, lock)
+        except LockLostError:
+            raise
+        except CodebeamerError as error:
+            self.parts.say(f"Tracker {lock.tracker_id}: not renewed yet: {error}")
+
+    def verify(self, lock: Lock) -> tuple[str, ...]:
+        """Return what is not as a held lock promises, each as one sentence.
+
+        One request by role permissions, one for each item by item locks.
+        """
+        return tuple(strategy_of(lock).verify(self.parts, lock))
 
     def guard(self, lock: Lock) -> None:
         """Return if the lock is good right now; cheap, asks nobody.

@@ -7,7 +7,7 @@ he waits for another, and no two can wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -31,6 +31,8 @@ NOBODY: dict[str, Any] = {
     "owner": None,
     "reason": "",
     "members": None,
+    "strategy": "",
+    "options": None,
     "lease_until": None,
     "acquired_at": None,
     "dirty_put_until": None,
@@ -75,12 +77,14 @@ class Grants(LockRecords):
         reason: str,
         lease: timedelta,
         head_start: timedelta = timedelta(),
+        means: Mapping[str, Any] | None = None,
     ) -> tuple[Lock, ...]:
         """Give free trackers to an owner, all or none; () if any is not free.
 
         Each starts a lineage of its own and raises its epoch. Not while somebody
         who waits for one of them goes before him; an owner without a ticket counts
-        as come now, less the `head_start` that his priority is worth.
+        as come now, less the `head_start` that his priority is worth. `means` are
+        the columns that say by which strategy, role permissions without.
         """
         wanted = sorted(set(tracker_ids))
         members = wanted if len(wanted) > 1 else None
@@ -89,6 +93,7 @@ class Grants(LockRecords):
             **UNBROKEN,
             "reason": reason,
             "members": members,
+            **(means or {"strategy": "", "options": None}),
             "acquired_at": self._database.now,
             "lease_until": self._moves.ahead(lease),
             "dirty_put_until": None,
@@ -166,6 +171,7 @@ def named(owner: Owner) -> dict[str, Any]:
 
 def _detail(values: dict[str, Any]) -> dict[str, Any]:
     detail = {"reason": values["reason"]}
-    if values["members"]:
-        detail["members"] = values["members"]
+    for name in ("members", "strategy", "options"):
+        if values[name]:
+            detail[name] = values[name]
     return detail

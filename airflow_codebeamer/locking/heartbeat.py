@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from airflow_codebeamer.errors import DatabaseError, LockLostError
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.watching import RoleWatch
 
@@ -52,6 +52,8 @@ class Heartbeat:
         self._on_lost = on_lost
         self._mutex = threading.Lock()
         self._has_told = False
+        self._end = threading.Event()
+        self._keeping: threading.Thread | None = None
         self._pulses = [(lock, self._pulse())]
         self._watches: list[RoleWatch] = []
 
@@ -108,11 +110,26 @@ class Heartbeat:
             pulse.beat(lock)
         for lock, pulse in self._pulses:
             pulse.start(lock)
-            failed = partial(pulse.lose, lock)
-            self._watches.append(RoleWatch(self._engine.parts, lock, failed))
+            if lock.strategy == ROLE_PERMISSIONS:
+                failed = partial(pulse.lose, lock)
+                self._watches.append(RoleWatch(self._engine.parts, lock, failed))
         for watch in self._watches:
             watch.start()
+        if any(lock.strategy != ROLE_PERMISSIONS for lock, _ in self._pulses):
+            self._keeping = threading.Thread(target=self._keep, daemon=True)
+            self._keeping.start()
         return self
+
+    def _keep(self) -> None:
+        """Let strategies renew what they hold: apart, since that may take requests."""
+        beat = self._engine.parts.settings.beat.total_seconds()
+        while not self._end.wait(beat):
+            for lock, pulse in self._pulses:
+                try:
+                    self._engine.keep(lock)
+                except LockLostError as error:
+                    pulse.lose(lock, error)
+                    return
 
     def __exit__(
         self,
@@ -120,10 +137,13 @@ class Heartbeat:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end.set()
         for watch in self._watches:
             watch.stop()
         for _, pulse in self._pulses:
             pulse.stop()
+        if self._keeping is not None:
+            self._keeping.join()
         if error is None and not self.is_lost:
             for lock, _ in self._pulses:
                 self._engine.renew(lock, lease=self._engine.parts.settings.bridge)

@@ -213,6 +213,31 @@ class Ledger:
                 lock, "request_unanswered", {"why": why}, within=connection
             )
 
+    def begin(self, lock: Lock, kind: str, key: str, *, lease: timedelta) -> int:
+        """Write down what is about to be done to something else than a role.
+
+        Raises:
+            LockLostError: the lock is not ours any more; do not do it.
+        """
+        with self._store.fenced(lock, lease) as connection:
+            return self._journal.begin(
+                str(lock.lineage), kind, key, None, epoch=lock.epoch, within=connection
+            )
+
+    def finish(self, lock: Lock, number: int, *, lease: timedelta) -> None:
+        """Write down that it was answered."""
+        with self._store.fenced(lock, lease) as connection:
+            self._journal.finish(number, {"result": ANSWERED}, within=connection)
+
+    def list_intents(
+        self, lineage: Lineage | None, kind: str, key: str = ""
+    ) -> list[Entry]:
+        """Return what was about to be done under a lineage, of one kind."""
+        if lineage is None:
+            return []
+        found = self._journal.list_entries(lineage, kind=kind)
+        return [entry for entry in found if key in ("", entry.key)]
+
     def list_unsettled(self, *lineages: Lineage) -> list[Entry]:
         """Return the intents of which nobody knows whether they took effect."""
         return [

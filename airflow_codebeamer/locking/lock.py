@@ -13,7 +13,10 @@ from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import Epoch, Lineage, TrackerId
 from airflow_codebeamer.locking.states import LockState
 
-__all__ = ["Breaking", "Lock", "Owner"]
+__all__ = ["ROLE_PERMISSIONS", "Breaking", "Lock", "Owner"]
+
+#: The name of the strategy that is meant where none is named.
+ROLE_PERMISSIONS = "role_permissions"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Lock:
     `is_mine` says that the caller of the engine is the owner. `owner_died` says
     that a holder before, or of, this lock did not release it himself. `members` are
     the trackers of the set that it was taken in, its own included; () if alone.
+    `strategy` says how others are kept from writing, with these `options`.
 
     Not promised: that it is still so. Ask `LockEngine.guard` before writing.
     """
@@ -88,6 +92,8 @@ class Lock:
     exclusive_role: str = ""
     members: tuple[TrackerId, ...] = ()
     restore_policy: str = "merge"
+    strategy: str = ROLE_PERMISSIONS
+    options: Mapping[str, Any] = field(default_factory=dict)
     owner_died: bool = False
     is_mine: bool = False
     breaking: Breaking | None = None
@@ -114,6 +120,8 @@ class Lock:
             "exclusive_role": self.exclusive_role,
             "members": list(self.members),
             "restore_policy": self.restore_policy,
+            "strategy": self.strategy,
+            "options": dict(self.options),
             "is_mine": self.is_mine,
         }
 
@@ -138,6 +146,8 @@ class Lock:
                 exclusive_role=str(handle.get("exclusive_role", "")),
                 members=tuple(TrackerId(int(m)) for m in handle.get("members", ())),
                 restore_policy=str(handle.get("restore_policy", "merge")),
+                strategy=str(handle.get("strategy") or ROLE_PERMISSIONS),
+                options=dict(handle.get("options") or {}),
                 is_mine=bool(handle.get("is_mine", True)),
             )
         except (KeyError, TypeError, ValueError, AttributeError):

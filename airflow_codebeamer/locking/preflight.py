@@ -27,6 +27,7 @@ __all__ = [
     "Preflight",
     "inspect_account",
     "inspect_permissions",
+    "inspect_tracker",
     "look",
     "may_not_read",
 ]
@@ -124,6 +125,25 @@ def inspect_account(parts: Parts, tracker_id: TrackerId, role: str) -> Preflight
         role_name=found.role_name,
         findings=tuple(found.findings),
         notes=(*found.notes, *_ALWAYS),
+        requests=parts.client.requests_made - began,
+    )
+
+
+def inspect_tracker(parts: Parts, tracker_id: TrackerId, *notes: str) -> Preflight:
+    """Look whether a tracker is there for this account: one request."""
+    began = parts.client.requests_made
+    name, findings = "", []
+    try:
+        name = parts.client.trackers.get_tracker(tracker_id).name
+    except (NotFoundError, ForbiddenError):
+        findings = [
+            f"tracker {tracker_id} does not exist or this account cannot see it"
+        ]
+    return Preflight(
+        tracker_id,
+        tracker_name=name,
+        findings=tuple(findings),
+        notes=notes,
         requests=parts.client.requests_made - began,
     )
 

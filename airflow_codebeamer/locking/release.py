@@ -10,8 +10,8 @@ from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.restoring import Restoring
 from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.strategies import strategy_of
 from airflow_codebeamer.locking.witness import witnessed
 
 __all__ = ["dirt_of", "release"]
@@ -52,11 +52,12 @@ def _release(parts: Parts, seen: Lock) -> ReleaseReport | None:
             return None
         settle_notice(parts, seen.tracker_id)
         return ReleaseReport(seen.tracker_id, released=True)
+    strategy = strategy_of(seen)
     lock = _start(parts, seen)
     if lock is None:
         return None
     try:
-        report = witnessed(parts, lock, Restoring(parts, lock).run)
+        report = witnessed(parts, lock, strategy.leave(parts, lock).run)
     except LockLostError as error:
         return ReleaseReport(seen.tracker_id, why=error.why)
     settle_notice(parts, seen.tracker_id)

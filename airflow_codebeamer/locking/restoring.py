@@ -275,10 +275,14 @@ class Restoring:
         pulse.stop()
         self._parts.store.free(
             self._lock,
-            fingerprint={"digest": after_digest, "lineage": self._lock.lineage},
+            fingerprint=self._fingerprint(after_digest),
             detail=detail,
             by=self._by,
         )
+
+    def _fingerprint(self, digest: str | None) -> Mapping[str, Any]:
+        """Return what the record keeps of this lock: who comes next compares it."""
+        return {"digest": digest, "lineage": self._lock.lineage}
 
     def _keep_what_is_left(self, writer: RoleWriter) -> None:
         """Write down what roles have at last where that is not what we sent.

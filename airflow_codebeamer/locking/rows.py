@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_codebeamer.ids import Epoch, Lineage, RoleId, TrackerId
-from airflow_codebeamer.locking.lock import Breaking, Lock, Owner
+from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Breaking, Lock, Owner
 from airflow_codebeamer.locking.permissions import (
     NOTHING,
     Rights,
@@ -46,6 +46,8 @@ def lock_from_row(row: Mapping[Any, Any]) -> Lock:
         lease_until=moment(row["lease_until"]),
         lease_seq=row["lease_seq"],
         exclusive_role=row["exclusive_role"],
+        strategy=row["strategy"] or ROLE_PERMISSIONS,
+        options=row["options"] or {},
         members=tuple(TrackerId(number) for number in row["members"] or ()),
         restore_policy=row["restore_policy"] or "merge",
         owner_died=bool(row["owner_died"]),

@@ -16,12 +16,13 @@ from dataclasses import replace
 
 from airflow_codebeamer.errors import (
     CodebeamerError,
+    ConfigurationError,
     LockLostError,
     LockSetError,
     RestorePendingError,
 )
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking.acquire import Acquisition, Wish, grant_all
+from airflow_codebeamer.locking.acquire import Acquisition, grant_all
 from airflow_codebeamer.locking.heartbeat import Pulse
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
@@ -30,8 +31,9 @@ from airflow_codebeamer.locking.release import release
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import Watch
+from airflow_codebeamer.locking.wish import Wish
 
-__all__ = ["SetAcquisition", "check_set", "find_set", "release_all"]
+__all__ = ["SetAcquisition", "check_set", "check_strategy", "find_set", "release_all"]
 
 _TAKEN = (LockState.GRANTED, LockState.LOCKING, LockState.HELD)
 
@@ -50,6 +52,23 @@ def check_set(parts: Parts, owner_key: str, wanted: Collection[TrackerId]) -> No
         is_alone = len(asked) == 1 and not lock.members
         if lock.state in _TAKEN and lock.together != asked and not is_alone:
             raise LockSetError(owner_key, lock.together, asked)
+
+
+def check_strategy(parts: Parts, owner_key: str, wish: Wish) -> None:
+    """Return unless the owner holds one of the trackers in another way.
+
+    Raises:
+        ConfigurationError: he does.
+    """
+    for lock in parts.store.list_of(parts.server, owner_key):
+        is_begun = lock.state in (LockState.LOCKING, LockState.HELD)
+        is_wanted = lock.tracker_id in wish.trackers
+        if is_begun and is_wanted and lock.strategy != wish.strategy:
+            raise ConfigurationError(
+                "strategy",
+                f"{owner_key} has tracker {lock.tracker_id} by {lock.strategy}: say "
+                f"that one, or release it first, to take it by {wish.strategy}",
+            )
 
 
 def find_set(parts: Parts, lock: Lock) -> tuple[Lock, ...]:

@@ -44,13 +44,21 @@ class LockStore(Grants, LockLeases, LockMarks):
         self.verdicts = Verdicts(database)
 
     def adopt(
-        self, seen: Lock, owner: Owner, *, ttl: timedelta, dirty: timedelta
+        self,
+        seen: Lock,
+        owner: Owner,
+        *,
+        ttl: timedelta,
+        dirty: timedelta,
+        means: Mapping[str, Any] | None = None,
     ) -> Lock | None:
         """Go on, as the same owner, with a lock that an earlier try began.
 
-        `dirty` is how long a request of that try may still take effect.
+        `dirty` is how long a request of that try may still take effect. Under a
+        granted lock nothing was done yet: its strategy becomes what `means` says.
         """
-        return self._go_on(seen, owner, "adopt", ttl=ttl, dirty=dirty)
+        values = means if means and seen.state is LockState.GRANTED else {}
+        return self._go_on(seen, owner, "adopt", ttl=ttl, dirty=dirty, **values)
 
     def hold(self, lock: Lock, *, lease: timedelta, detail: Detail = None) -> Lock:
         """Say that the server was read and every other role is read-only.
@@ -214,6 +222,7 @@ class LockStore(Grants, LockLeases, LockMarks):
         ttl: timedelta,
         dirty: timedelta,
         detail: Detail = None,
+        **values: Any,
     ) -> Lock | None:
         """Take a step that only the same owner may take, unless he is being fenced."""
         if seen.owner.key != owner.key:
@@ -226,6 +235,7 @@ class LockStore(Grants, LockLeases, LockMarks):
                 lock_table.c.breaking_since.is_(None),
                 detail=detail,
                 **named(owner),
+                **values,
                 lease_until=self._moves.ahead(ttl),
                 dirty_put_until=self._moves.later_of_dirty(dirty),
             )

@@ -10,8 +10,8 @@ from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.restoring import Restoring
 from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.strategies import strategy_of
 from airflow_codebeamer.locking.witness import witnessed
 from airflow_codebeamer.settings import LockSettings
 
@@ -74,7 +74,7 @@ def take_over(parts: Parts, seen: Lock, by: str, why: str) -> ReleaseReport | No
         RestorePendingError: not all is back yet.
         LockLostError: somebody else took it over from us.
     """
-    settings = parts.settings
+    settings, strategy = parts.settings, strategy_of(seen)
     lock = parts.store.take_over(
         seen, by, ttl=settings.ttl, lock_delay=settings.lock_delay, why=why
     )
@@ -82,6 +82,6 @@ def take_over(parts: Parts, seen: Lock, by: str, why: str) -> ReleaseReport | No
         return None
     report = ReleaseReport(seen.tracker_id, released=True)
     if lock.state is not LockState.FREE:
-        report = witnessed(parts, lock, Restoring(parts, lock, by=by).run)
+        report = witnessed(parts, lock, strategy.leave(parts, lock, by=by).run)
     settle_notice(parts, seen.tracker_id)
     return report

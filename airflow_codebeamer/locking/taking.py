@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.acquire import (
     Acquisition,
-    Wish,
     grant_all,
     waiting_of,
 )
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.policies import known_policy
-from airflow_codebeamer.locking.sets import SetAcquisition, check_set
+from airflow_codebeamer.locking.sets import SetAcquisition, check_set, check_strategy
+from airflow_codebeamer.locking.strategies import find_strategy
 from airflow_codebeamer.locking.takeover import Watch
 from airflow_codebeamer.locking.ticket import Ticket
+from airflow_codebeamer.locking.wish import Wish
 
 __all__ = ["LockTaking"]
 
@@ -93,12 +95,18 @@ class LockTaking:
         exclusive_role: str | None = None,
         priority: int = 0,
         restore_policy: str | None = None,
+        strategy: str = "",
+        options: Mapping[str, Any] | None = None,
     ) -> Lock:
         """Take the lock, or say who has it; again as the same owner is the same.
 
         A lock that this owner already holds is returned with its lease extended;
         one that an earlier try began is finished; one whose lease ran out is
         restored first and taken afresh, as is anybody's that died.
+
+        `strategy` says how others are kept from writing, with `options` of its own;
+        that of the settings if not given. The record keeps it, so whoever releases
+        or recovers the lock does it in the same way.
 
         Who waits, waits in the queue: first come first served among those of the
         same `priority`; a lower one counts one more for each `ageing` of waiting.
@@ -114,8 +122,9 @@ class LockTaking:
             TicketRemovedError: somebody took our ticket out of the queue.
             LockRefusedError: locking would not be safe; nothing is changed.
             RestorePendingError: an older lock could not be put back.
-            ConfigurationError: the lease is shorter than the `ttl`, or there is no such
-                restore policy.
+            ConfigurationError: the lease is shorter than the `ttl`, there is no such
+                restore policy or strategy, its options are wrong, or the owner holds
+                the tracker by another strategy.
             LockLostError: it was taken from us while we took it.
         """
         (lock,) = self.acquire_all(
@@ -127,6 +136,8 @@ class LockTaking:
             exclusive_role=exclusive_role,
             priority=priority,
             restore_policy=restore_policy,
+            strategy=strategy,
+            options=options,
         )
         return lock
 
@@ -141,6 +152,8 @@ class LockTaking:
         exclusive_role: str | None = None,
         priority: int = 0,
         restore_policy: str | None = None,
+        strategy: str = "",
+        options: Mapping[str, Any] | None = None,
     ) -> tuple[Lock, ...]:
         """Take the locks of several trackers as one: all of them, or none.
 
@@ -167,8 +180,12 @@ class LockTaking:
             wait_for=wait_for or timedelta(),
             exclusive_role=self._role(exclusive_role),
             restore_policy=known_policy(restore_policy or ""),
+            strategy=strategy or self.parts.client.settings.strategy,
+            options=dict(options or {}),
         )
+        find_strategy(wish.strategy).check(wish.options)
         check_set(self.parts, owner.key, wish.trackers)
+        check_strategy(self.parts, owner.key, wish)
         if not wish.members:
             lock = Acquisition(self.parts, self.watch, wish).run()
             return (replace(lock, is_mine=True),)

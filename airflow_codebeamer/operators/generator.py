@@ -221,6 +221,8 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
             wait_for=self.wait_for,
             exclusive_role=(before.exclusive_role if before else "") or None,
             restore_policy=before.restore_policy if before else None,
+            strategy=before.strategy if before else "",
+            options=before.options if before else None,
         )
         lock = next(one for one in locks if one.tracker_id == tracker_id)
         if before is None or before.epoch != lock.epoch:

@@ -18,7 +18,11 @@ from airflow_codebeamer.errors import (
 from airflow_codebeamer.hooks.owner import owner_of
 from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, some_trackers
+from airflow_codebeamer.operators.codebeamer import (
+    CodebeamerOperator,
+    json_of,
+    some_trackers,
+)
 from airflow_codebeamer.operators.handle import handle_of
 from airflow_codebeamer.operators.teardown import Released
 
@@ -45,7 +49,11 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     :param tracker_id: the tracker's number, or a list of numbers: one lock of all.
     :param exclusive_role: name or id of the role that keeps write access; the
         connection's extra `exclusive_role` if not given.
-    :param strategy: how writing is taken away; `role_permissions` is the only one.
+    :param strategy: how others are kept from writing: `role_permissions`, `item_locks`
+        (chosen items only), `advisory` (the record only), or one that another
+        distribution brings; that of the connection if not given.
+    :param strategy_options: what the strategy has to know; for `item_locks` one of
+        `items`, `under` and `query`.
     :param lease: how long the lock is kept between two tasks of the run, the
         setting `bridge` if not given; while a generator runs it renews the lock.
     :param wait_for: how long to wait for somebody else's lock; None does not wait.
@@ -64,6 +72,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     template_fields: Sequence[str] = (
         "tracker_id",
         "exclusive_role",
+        "strategy_options",
         "reason",
         "codebeamer_conn_id",
     )
@@ -73,7 +82,8 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         *,
         tracker_id: int | str | Sequence[int | str],
         exclusive_role: str | None = None,
-        strategy: str = "role_permissions",
+        strategy: str | None = None,
+        strategy_options: Mapping[str, Any] | str | None = None,
         lease: timedelta | None = None,
         wait_for: timedelta | None = None,
         priority: int = 0,
@@ -84,11 +94,10 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if strategy != "role_permissions":
-            raise ConfigurationError("strategy", "the only one is role_permissions")
         self.tracker_id = tracker_id
         self.exclusive_role = exclusive_role
         self.strategy = strategy
+        self.strategy_options = strategy_options
         self.lease = lease
         self.wait_for = wait_for
         self.priority = priority
@@ -193,6 +202,8 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 exclusive_role=self.exclusive_role or None,
                 priority=self.priority,
                 restore_policy=self.restore_policy,
+                strategy=self.strategy or "",
+                options=self._options(),
             )
         except LockHeldError as error:
             self._show_other(context, codebeamer, error)
@@ -203,6 +214,14 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         for lock in locks:
             self.log.info("%s", _told(lock, _reduced(codebeamer, lock)))
         return handle_of(owner, locks, self.lease)
+
+    def _options(self) -> dict[str, Any]:
+        found = json_of(self.strategy_options) or {}
+        if not isinstance(found, Mapping):
+            raise ConfigurationError(
+                "strategy_options", 'write a JSON object, like {"items": [4711]}'
+            )
+        return dict(found)
 
     def _show_other(
         self, context: Context, codebeamer: Codebeamer, held: LockHeldError

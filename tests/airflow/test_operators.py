@@ -94,8 +94,6 @@ def test_what_is_no_handle(value: Any) -> None:
 
 
 def test_parameters_that_are_wrong_at_once() -> None:
-    with pytest.raises(ConfigurationError, match="role_permissions"):
-        lock(strategy="item_locks")
     with pytest.raises(ConfigurationError, match="apply or plan"):
         RunGeneratorOperator(task_id="g", generator="a:b", mode="destroy")
 

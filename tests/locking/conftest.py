@@ -46,6 +46,8 @@ def build_world(
     generator_rights: tuple[int, ...] = (*WRITE, 5, 9, 21, 22),
     trackers: int = 1,
     notices: bool = False,
+    items: int = 0,
+    nested: bool = False,
     **tracker: Any,
 ) -> Place:
     """Make a project with writing and reading roles and the account of a generator."""
@@ -79,7 +81,14 @@ def build_world(
             ("System Requirements", "SYSREQ") if nth == 1 else (f"T {nth}", f"T{nth}")
         )
         number = build.tracker(project, name, key, permissions=permissions, **tracker)
-        build.item(number, "An item")
+        above = build.item(number, "An item")
+        for nth_item in range(1, items + 1):
+            made = build.item(
+                number,
+                f"Item {nth_item}",
+                parent=above if nested and nth_item > 1 else None,
+            )
+            above = made
         numbers.append(TrackerId(number))
     if notices:
         rights = {roles[EXCLUSIVE]: [*WRITE, 12, 13, 14]}

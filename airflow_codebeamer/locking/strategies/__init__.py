@@ -1,0 +1,27 @@
+"""How writing is taken away from others: one small class each, found by name."""
+
+from __future__ import annotations
+
+from airflow_codebeamer.locking.strategies.advisory import Advisory
+from airflow_codebeamer.locking.strategies.item_locks import ItemLocks
+from airflow_codebeamer.locking.strategies.registry import (
+    STRATEGIES_GROUP,
+    find_strategy,
+    list_strategies,
+    strategy_of,
+)
+from airflow_codebeamer.locking.strategies.role_permissions import RolePermissions
+from airflow_codebeamer.locking.strategies.strategy import Entering, Leaving, Strategy
+
+__all__ = [
+    "STRATEGIES_GROUP",
+    "Advisory",
+    "Entering",
+    "ItemLocks",
+    "Leaving",
+    "RolePermissions",
+    "Strategy",
+    "find_strategy",
+    "list_strategies",
+    "strategy_of",
+]
