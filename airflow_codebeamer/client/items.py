@@ -250,6 +250,18 @@ class Items:
         answer = self._transport.read("GET", path)
         return read_many(Comment, answer or [], f"GET {path}")
 
+    def delete_comment(
+        self, item_id: ItemId, comment_id: int, *, before: Before | None = None
+    ) -> None:
+        """Take a comment away, with the replies to it.
+
+        Raises:
+            NotFoundError: it is not there (any more).
+            ItemLockedError: somebody is editing the item.
+        """
+        path = f"/items/{item_id}/comments/{comment_id}"
+        self._transport.write("DELETE", path, before=before)
+
     def find_lock(self, item_id: ItemId) -> ItemLock | None:
         """Return who keeps an item from being edited, None if nobody does."""
         path = f"/items/{item_id}/lock"

@@ -126,3 +126,8 @@ class Trackers:
         """Return the items at the top of a tracker, in order."""
         path = f"/trackers/{tracker_id}/children"
         return list_paged(self._transport, Reference, path)
+
+    def list_baselines(self, tracker_id: TrackerId) -> list[Reference]:
+        """Return the baselines of a tracker; nobody can delete one over REST."""
+        path = f"/trackers/{tracker_id}/baselines"
+        return list_whole(self._transport, Reference, path)

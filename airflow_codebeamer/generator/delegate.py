@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pydantic import SecretStr
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
+from airflow_codebeamer.errors import ApiError
 from airflow_codebeamer.generator.launchers import (
     Access,
     Surroundings,
@@ -18,12 +21,15 @@ from airflow_codebeamer.generator.launchers import (
 )
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
+from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.skeleton import (
+    FILES,
     Difference,
     RollbackReport,
     Survey,
-    difference,
+    files_before,
+    look_again,
     put_back,
     read_survey,
     survey_entries,
@@ -33,6 +39,8 @@ from airflow_codebeamer.skeleton import (
 __all__ = ["Delegates"]
 
 _SHOWN = 50
+#: A comment may bring files along.
+_FILES_OF = re.compile(r"/api/v3/items/(\d+)/(?:attachments|comments)\b")
 
 
 class Delegates:
@@ -41,8 +49,9 @@ class Delegates:
     What stood in the tracker before is in the journal, so that whoever releases the
     lock of a dead worker can put it back.
 
-    Not promised: what `put_back` does not promise. Comments, attachments and
-    associations are neither compared nor put back.
+    Not promised: what `put_back` does not promise. Files of items are seen where the
+    program reached for them through the relay, by the item's number; one that writes
+    to the server directly may leave files behind.
     """
 
     def __init__(
@@ -62,23 +71,23 @@ class Delegates:
 
     def run(
         self,
+        run: Run,
         program: Program,
         context: GeneratorContext,
         around: Surroundings,
         guard: Callable[[], None],
     ) -> None:
-        """Let the program write.
+        """Let the program write in a run.
 
         Raises:
             GeneratorError, LockLostError: as `run_program`.
         """
-        with self._access(program, guard) as access:
+        with self._access(run, program, guard) as access:
             run_program(program, context, replace(around, access=access))
 
-    def look(self, before: Survey, say: Callable[[str], None]) -> Difference:
-        """Return what the program did, and say it."""
-        now = read_survey(self._client, before.tracker_id, before.shapes)
-        found = difference(before, now)
+    def look(self, run: Run, before: Survey, say: Callable[[str], None]) -> Difference:
+        """Return what the program did in a run, and say it."""
+        _, found = look_again(self._client, self.find(run) or before)
         for line in found.lines[:_SHOWN]:
             say(line)
         if len(found.lines) > _SHOWN:
@@ -88,6 +97,14 @@ class Delegates:
     def find(self, run: Run) -> Survey | None:
         """Return what stood there before a run, None if no program ran in it."""
         return survey_of(self._journal.list_entries(run.run_id))
+
+    def list_written(self, run: Run, before: Survey) -> RollbackReport:
+        """Say what a program did, and undo nothing; a line each, all `left`."""
+        _, found = look_again(self._client, before)
+        left = (*found.left, *found.lines)
+        summary = {"left": list(left)}
+        self._runs.set_state(run.run_id, RunState.ROLLBACK_INCOMPLETE, summary)
+        return RollbackReport((), left)
 
     def roll_back(
         self,
@@ -109,9 +126,12 @@ class Delegates:
         return report
 
     @contextmanager
-    def _access(self, program: Program, guard: Callable[[], None]) -> Iterator[Access]:
+    def _access(
+        self, run: Run, program: Program, guard: Callable[[], None]
+    ) -> Iterator[Access]:
         if program.access == "relay":
-            with open_relay(self._client, guard) as access:
+            reached = _Reached(self._client, self._journal, run)
+            with open_relay(self._client, guard, reached) as access:
                 yield access
             return
         server = self._client.settings
@@ -123,6 +143,34 @@ class Delegates:
             per_second=server.requests_per_second,
             per_minute=server.requests_per_minute,
         )
+
+
+class _Reached:
+    """Writes down the files of an item before the program touches the first one."""
+
+    def __init__(self, client: Client, journal: Journal, run: Run) -> None:
+        self._client = client
+        self._journal = journal
+        self._run = run
+        self._door = threading.Lock()
+        self._known: set[str] = set()
+
+    def __call__(self, path: str) -> None:
+        found = _FILES_OF.match(path)
+        if found is None:
+            return
+        with self._door:
+            if found[1] in self._known:
+                return
+            try:
+                files = files_before(self._client, ItemId(int(found[1])))
+            except ApiError:
+                # No such item, or not ours to see: the program will be told so too.
+                return
+            self._journal.begin(
+                self._run.run_id, FILES, found[1], files, epoch=self._run.epoch
+            )
+            self._known.add(found[1])
 
 
 def _open(secret: SecretStr | None) -> str:

@@ -38,8 +38,8 @@ def run_delegate(
         parts.runs.open_run(run)
         try:
             before = delegates.survey(run)
-            delegates.run(program, context, around, parts.stoppable(guard))
-            found = delegates.look(before, parts.say)
+            delegates.run(run, program, context, around, parts.stoppable(guard))
+            found = delegates.look(run, before, parts.say)
             parts.runs.set_state(run.run_id, RunState.DONE, found.counts)
         except LockLostError:
             raise

@@ -26,6 +26,11 @@ def _words(value: Any) -> Any:
     return tuple(shlex.split(value)) if isinstance(value, str) else value
 
 
+def _level(value: Any) -> Any:
+    words = {"restore": "rollback", "none": "keep"}
+    return words.get(value, value) if isinstance(value, str) else value
+
+
 class Program(BaseModel):
     """A command that describes items, or writes them itself under our lock.
 
@@ -58,8 +63,11 @@ class Program(BaseModel):
     #: `delegate`: through our relay, which asks for the lock before each write and
     #: keeps the pace, or to the server itself with the account's own password.
     access: Literal["relay", "direct"] = "relay"
-    #: `delegate`: put back what can be put back when it fails, or leave it.
-    on_failure: Literal["rollback", "keep"] = "rollback"
+    #: `delegate`: put back what can be put back when it fails (`restore` says the
+    #: same), only list what it did, or leave it without a word (`none`).
+    on_failure: Annotated[
+        Literal["rollback", "report", "keep"], BeforeValidator(_level)
+    ] = "rollback"
 
     @property
     def title(self) -> str:

@@ -126,7 +126,12 @@ class Rollbacks:
 
     def _listed(self, run: Run) -> tuple[str, ...]:
         """Tell what a run wrote, and undo nothing."""
-        left = list_written(run, self._client, self._journal, self._runs).left
+        before = self._delegates.find(run)
+        left = (
+            list_written(run, self._client, self._journal, self._runs)
+            if before is None
+            else self._delegates.list_written(run, before)
+        ).left
         self._say(f"Run {run.run_id} wrote this, and it stays: {'; '.join(left)}.")
         return left
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_codebeamer.skeleton.application import Application
 from airflow_codebeamer.skeleton.apply import Applied, apply_plan
+from airflow_codebeamer.skeleton.beside import files_before
 from airflow_codebeamer.skeleton.difference import Difference, difference
 from airflow_codebeamer.skeleton.document import (
     Document,
@@ -25,7 +26,7 @@ from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.planning import plan
 from airflow_codebeamer.skeleton.planset import PlanSet
 from airflow_codebeamer.skeleton.published import document_schema
-from airflow_codebeamer.skeleton.putting_back import put_back
+from airflow_codebeamer.skeleton.putting_back import look_again, put_back
 from airflow_codebeamer.skeleton.rollback import (
     RollbackReport,
     list_written,
@@ -34,6 +35,7 @@ from airflow_codebeamer.skeleton.rollback import (
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.starting import starting_document
 from airflow_codebeamer.skeleton.survey import (
+    FILES,
     Survey,
     read_survey,
     survey_entries,
@@ -45,6 +47,7 @@ from airflow_codebeamer.skeleton.verify import verify
 from airflow_codebeamer.skeleton.writing import Progress
 
 __all__ = [
+    "FILES",
     "Application",
     "Applied",
     "Difference",
@@ -67,9 +70,11 @@ __all__ = [
     "difference",
     "document_schema",
     "field_update",
+    "files_before",
     "list_written",
     "load_document",
     "load_documents",
+    "look_again",
     "plan",
     "put_back",
     "read_again",

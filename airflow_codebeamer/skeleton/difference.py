@@ -1,4 +1,4 @@
-"""What changed between two surveys of a tracker, in numbers and in words; pure."""
+"""What changed between two surveys of a tracker, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_codebeamer.ids import FieldId, ItemId
+from airflow_codebeamer.skeleton.beside import Aside
 from airflow_codebeamer.skeleton.fields import is_same
+from airflow_codebeamer.skeleton.parting import Part
 from airflow_codebeamer.skeleton.survey import Survey, Surveyed
 
 __all__ = ["Changed", "Difference", "difference"]
@@ -34,6 +36,7 @@ class Difference:
     moved: tuple[Changed, ...] = ()
     reordered: tuple[ItemId | None, ...] = ()
     deleted: tuple[Surveyed, ...] = ()
+    parts: tuple[Part, ...] = ()
     left: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     unchanged: int = 0
@@ -41,7 +44,9 @@ class Difference:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing that could be put back."""
-        return not (self.created or self.changed or self.moved or self.reordered)
+        return not (
+            self.created or self.changed or self.moved or self.reordered or self.parts
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -56,9 +61,12 @@ class Difference:
         }
 
 
-def difference(before: Survey, now: Survey) -> Difference:
-    """Compare two surveys of one tracker, made with the same account."""
-    return _Comparison(before, now).compare()
+def difference(before: Survey, now: Survey, aside: Aside | None = None) -> Difference:
+    """Compare two surveys of one tracker, made with the same account.
+
+    `aside` is what differs beside the fields.
+    """
+    return _Comparison(before, now).compare(aside or Aside())
 
 
 class _Comparison:
@@ -68,7 +76,7 @@ class _Comparison:
         self._left: list[str] = []
         self._lines: list[str] = []
 
-    def compare(self) -> Difference:
+    def compare(self, aside: Aside) -> Difference:
         both = [
             (self._before.items[number], one)
             for number, one in self._now.items.items()
@@ -89,8 +97,9 @@ class _Comparison:
             moved,
             reordered,
             self._deleted(),
-            tuple(self._left),
-            tuple(self._lines),
+            tuple(aside.parts),
+            (*self._left, *aside.left),
+            (*self._lines, *aside.lines),
             len(both) - len(touched),
         )
 

@@ -24,6 +24,7 @@ __all__ = [
     "Part",
     "Parts",
     "Revert",
+    "Uncomment",
     "Unlink",
     "undo_parts",
 ]
@@ -71,7 +72,16 @@ class Revert:
     says: str
 
 
-Part: TypeAlias = Unlink | LinkAgain | Detach | Revert
+@dataclass(frozen=True)
+class Uncomment:
+    """A comment of a program that goes, with its replies."""
+
+    item_id: ItemId
+    number: int
+    says: str
+
+
+Part: TypeAlias = Unlink | LinkAgain | Detach | Revert | Uncomment
 
 
 def undo_parts(

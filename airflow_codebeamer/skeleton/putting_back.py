@@ -9,11 +9,13 @@ from airflow_codebeamer.client import Client
 from airflow_codebeamer.errors import ApiError, LockLostError, OutcomeUnknownError
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.models import ItemPatch
+from airflow_codebeamer.skeleton.beside import compare_beside
 from airflow_codebeamer.skeleton.difference import Changed, Difference, difference
 from airflow_codebeamer.skeleton.rollback import RollbackReport
+from airflow_codebeamer.skeleton.sending import sending
 from airflow_codebeamer.skeleton.survey import Survey, Surveyed, read_survey
 
-__all__ = ["put_back"]
+__all__ = ["look_again", "put_back"]
 
 _ROUNDS = 6
 _BULK = 100
@@ -24,17 +26,28 @@ def put_back(
 ) -> RollbackReport:
     """Put back what differs from a survey, and look again until nothing does.
 
-    Moves first, then what was created goes to the trash, values and order come
-    last. Trusts nothing but the tracker, so it can be repeated after a crash.
+    What the program added beside the fields goes first: comments, associations, and
+    files of items for whose files it reached. Then moves, then what was created goes
+    to the trash, values and order come last. Trusts nothing but the tracker, so it
+    can be repeated after a crash.
 
     Not promised: what is in the trash stays there, and so do versions, histories,
-    e-mails, comments, attachments and associations.
+    e-mails and baselines. Comments, files and associations that are gone cannot be
+    made again, and texts of comments are not compared.
 
     Raises:
         LockLostError: the guard says so.
         CodebeamerError: no way to the server.
     """
     return _PuttingBack(before, client, guard).go()
+
+
+def look_again(client: Client, before: Survey) -> tuple[Survey, Difference]:
+    """Survey the tracker once more, and say what is different."""
+    now = read_survey(client, before.tracker_id, before.shapes, before.beside.files)
+    both = [number for number in now.items if number in before.items]
+    aside = compare_beside(client, before.beside, now.beside, before.account, both)
+    return now, difference(before, now, aside)
 
 
 class _PuttingBack:
@@ -49,17 +62,15 @@ class _PuttingBack:
     def go(self) -> RollbackReport:
         seen: dict[str, None] = {}
         last: tuple[str, ...] | None = None
-        now = self._look()
+        now, found = self._look()
         for _ in range(_ROUNDS):
-            found = difference(self._before, now)
             if found.is_empty or found.lines == last:
                 break
             last = found.lines
             seen.update(dict.fromkeys(found.lines))
             self._refused.clear()
             self._perform(found, now)
-            now = self._look()
-        found = difference(self._before, now)
+            now, found = self._look()
         remaining = set() if found.is_empty else set(found.lines)
         undone = [
             line for line in seen if line not in remaining and not line.startswith("- ")
@@ -76,10 +87,12 @@ class _PuttingBack:
             if not line.startswith("- ")
         ]
 
-    def _look(self) -> Survey:
-        return read_survey(self._client, self._before.tracker_id, self._before.shapes)
+    def _look(self) -> tuple[Survey, Difference]:
+        return look_again(self._client, self._before)
 
     def _perform(self, found: Difference, now: Survey) -> None:
+        for part in found.parts:
+            self._send(sending(self._client, part), "take back")
         if found.moved:
             # What hangs below a created item must be out of it before it goes.
             for one in sorted(found.moved, key=self._depth):
@@ -169,7 +182,7 @@ class _PuttingBack:
             "order",
         )
 
-    def _send(self, send: Callable[..., None], what: str) -> None:
+    def _send(self, send: Callable[..., object], what: str) -> None:
         try:
             send(before=self._guard)
         except LockLostError:

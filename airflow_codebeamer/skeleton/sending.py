@@ -1,4 +1,4 @@
-"""The request that takes back one link or file of a run."""
+"""The request that takes back one link, file or comment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from functools import partial
 from typing import Protocol
 
 from airflow_codebeamer.client import Before, Client
-from airflow_codebeamer.skeleton.parting import Detach, LinkAgain, Part, Revert, Unlink
+from airflow_codebeamer.skeleton.parting import (
+    Detach,
+    LinkAgain,
+    Part,
+    Revert,
+    Uncomment,
+    Unlink,
+)
 from airflow_codebeamer.skeleton.tokens import number_of_item
 
 __all__ = ["Sending", "sending"]
@@ -38,3 +45,5 @@ def sending(client: Client, part: Part) -> Sending:
             return partial(attachments.delete_attachment, item_id, number)
         case Revert(number=number, version=version):
             return partial(attachments.restore_version, number, version)
+        case Uncomment(item_id=item_id, number=number):
+            return partial(client.items.delete_comment, item_id, number)

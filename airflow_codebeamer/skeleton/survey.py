@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_codebeamer.client import Client
@@ -18,14 +18,18 @@ from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.ids import FieldId, ItemId, TrackerId
 from airflow_codebeamer.journal import JSON, Entry
 from airflow_codebeamer.models import Item, TrackerField
+from airflow_codebeamer.skeleton.beside import Beside, read_beside
 from airflow_codebeamer.skeleton.fields import FieldShape, Value
+from airflow_codebeamer.skeleton.records import Before
 from airflow_codebeamer.skeleton.schema import Schema
 from airflow_codebeamer.skeleton.steps import from_json_value, json_value
 
-__all__ = ["Survey", "Surveyed", "read_survey", "survey_entries", "survey_of"]
+__all__ = ["FILES", "Survey", "Surveyed", "read_survey", "survey_entries", "survey_of"]
 
 _HEADER = "survey"
 _ITEMS = "surveyed"
+#: Entries with the files of an item, as they hung there before a program reached it.
+FILES = "files"
 #: How many items one entry of the journal holds.
 _CHUNK = 500
 
@@ -57,20 +61,31 @@ class Survey:
     shapes: Mapping[FieldId, FieldShape]
     items: Mapping[ItemId, Surveyed]
     children: Mapping[ItemId | None, tuple[ItemId, ...]]
+    beside: Beside = field(default_factory=Beside)
 
 
 def read_survey(
     client: Client,
     tracker_id: TrackerId,
     shapes: Mapping[FieldId, FieldShape] | None = None,
+    files_of: Collection[ItemId] = (),
 ) -> Survey:
-    """Read all items of a tracker, and its schema if `shapes` are not given."""
+    """Read all items of a tracker and what stands beside their fields.
+
+    The schema is read if `shapes` are not given. `files_of` are the items whose
+    files are looked at, a request each.
+    """
     if shapes is None:
         shapes = _shapes(client.trackers.list_schema(tracker_id))
     items = client.items.query(f"tracker.id IN ({tracker_id})")
     found = {item.id: _surveyed(item, shapes) for item in items}
     return Survey(
-        tracker_id, client.settings.login, shapes, found, _children(items, found)
+        tracker_id,
+        client.settings.login,
+        shapes,
+        found,
+        _children(items, found),
+        read_beside(client, tracker_id, items, [n for n in files_of if n in found]),
     )
 
 
@@ -80,6 +95,7 @@ def survey_entries(survey: Survey) -> list[tuple[str, str, JSON]]:
         "tracker": survey.tracker_id,
         "account": survey.account,
         "fields": [shape.to_json() for shape in survey.shapes.values()],
+        "beside": survey.beside.to_json(),
         "orders": [[p, list(children)] for p, children in survey.children.items()],
     }
     items = [_row(item) for item in survey.items.values()]
@@ -91,11 +107,16 @@ def survey_of(entries: Iterable[Entry]) -> Survey | None:
     """Return the survey that the entries of a run hold, None if they hold none."""
     header: dict[str, Any] | None = None
     items: dict[ItemId, Surveyed] = {}
+    files: dict[ItemId, dict[int, Before]] = {}
     for entry in entries:
         if entry.kind == _HEADER:
             header = entry.intent
         elif entry.kind == _ITEMS:
             items.update((one.item_id, one) for one in map(_from_row, entry.intent))
+        elif entry.kind == FILES:
+            # Of an item that was reached for twice, the first look is the one before.
+            before = {number: Before(*rest) for number, *rest in entry.intent["files"]}
+            files.setdefault(ItemId(entry.intent["item"]), before)
     if header is None:
         return None
     shapes = [FieldShape.from_json(shape) for shape in header["fields"]]
@@ -105,6 +126,9 @@ def survey_of(entries: Iterable[Entry]) -> Survey | None:
         {shape.field_id: shape for shape in shapes},
         items,
         {parent: tuple(children) for parent, children in header["orders"]},
+        Beside.from_json(header["beside"]).with_files(files)
+        if "beside" in header
+        else Beside(),
     )
 
 
@@ -113,10 +137,10 @@ def _shapes(fields: Iterable[TrackerField]) -> dict[FieldId, FieldShape]:
     listed = list(fields)
     schema = Schema(listed)
     found: dict[FieldId, FieldShape] = {}
-    for field in listed:
-        shape = _shape(schema, field)
-        if shape is not None and shape.field_id == field.id:
-            found[field.id] = shape
+    for one in listed:
+        shape = _shape(schema, one)
+        if shape is not None and shape.field_id == one.id:
+            found[one.id] = shape
     return found
 
 

@@ -34,14 +34,19 @@ _SILENT_SECONDS = 120
 
 
 @contextmanager
-def open_relay(client: Client, guard: Callable[[], None]) -> Iterator[Access]:
+def open_relay(
+    client: Client,
+    guard: Callable[[], None],
+    reach: Callable[[str], None] | None = None,
+) -> Iterator[Access]:
     """Open a relay to the client's server; yields how to reach it.
 
-    `guard` raises when nothing may be written any more.
+    `guard` raises when nothing may be written any more. `reach` is given the path of
+    each request that may change something, before that is sent on.
     """
     secret = secrets.token_urlsafe(24)
     login = client.settings.login or "generator"
-    server = _Server(client, guard, login, secret)
+    server = _Server(client, guard, reach or _anywhere, login, secret)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -62,11 +67,17 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, client: Client, guard: Callable[[], None], login: str, secret: str
+        self,
+        client: Client,
+        guard: Callable[[], None],
+        reach: Callable[[str], None],
+        login: str,
+        secret: str,
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.client = client
         self.guard = guard
+        self.reach = reach
         pair = base64.b64encode(f"{login}:{secret}".encode()).decode()
         self.passes = (f"Basic {pair}", f"Bearer {secret}")
 
@@ -117,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         before = _nothing if self.command in _READING else self.server.guard
         kind = self.headers.get("Content-Type", "")
         try:
+            if self.command not in _READING:
+                self.server.reach(self._path())
             status, headers, answer = self.server.client.forward(
                 self.command, self._path(), body, kind, before=before
             )
@@ -147,4 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _nothing() -> None:
+    pass
+
+
+def _anywhere(_: str) -> None:
     pass
