@@ -14,6 +14,10 @@ from sqlalchemy.engine import URL, Connection, Engine
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.database.address import masked, store_address
 from airflow_codebeamer.database.connect import READ_ONLY, build_engine
+from airflow_codebeamer.database.durability import (
+    durability_findings,
+    refuse_forgetful,
+)
 from airflow_codebeamer.database.failures import refused, told_plainly
 from airflow_codebeamer.database.migrations import (
     STEPS,
@@ -136,7 +140,8 @@ class Database:
         Raises:
             ConfigurationError: the address or the driver is not usable.
             SchemaNewerError: a newer release has been here.
-            DatabaseUnsafeError: read-only, a network share, a second machine.
+            DatabaseUnsafeError: read-only, a network share, a second machine, or a
+                server that can forget what it has committed.
             DatabaseError: it cannot be reached.
         """
         if self._ready_in != os.getpid():
@@ -156,7 +161,8 @@ class Database:
         Raises:
             SchemaOutdatedError: there are no tables yet, or older ones.
             SchemaNewerError: a newer release has been here.
-            DatabaseUnsafeError: read-only, a network share, a second machine.
+            DatabaseUnsafeError: read-only, a network share, a second machine, or a
+                server that can forget what it has committed.
             DatabaseError: it cannot be reached.
         """
         self._refuse_place()
@@ -172,7 +178,7 @@ class Database:
                 *(
                     self._sqlite_findings(connection)
                     if self._is_file
-                    else _pg_findings(connection)
+                    else durability_findings(connection)
                 ),
                 _clock_finding(connection),
             ]
@@ -237,6 +243,7 @@ class Database:
         if not self._is_file:
             if _is_standby(connection):
                 raise read_only(self.address)
+            refuse_forgetful(connection, self.address)
             return find_version(connection)
         found = find_version(connection)
         if found:
@@ -292,24 +299,6 @@ def _machines(connection: Connection) -> list[Machine]:
 def _is_standby(connection: Connection) -> bool:
     question = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')"
     return bool(connection.scalar(text(f"{question} = 'on'")))
-
-
-def _pg_findings(connection: Connection) -> list[str]:
-    def ask(setting: str) -> str:
-        return str(connection.scalar(text(f"SELECT current_setting('{setting}')")))
-
-    lines = [
-        f"server: PostgreSQL {ask('server_version')}, {ask('transaction_isolation')}",
-        f"synchronous_commit: {ask('synchronous_commit')}, fsync: {ask('fsync')}",
-    ]
-    if ask("fsync") != "on":
-        lines.append("warning: without fsync a power loss can forget a lock")
-    replicas = connection.scalar(text("SELECT count(*) FROM pg_stat_replication"))
-    if replicas and not ask("synchronous_standby_names"):
-        lines.append(
-            "warning: replicas are asynchronous, a failover can forget the last locks"
-        )
-    return lines
 
 
 def _clock_finding(connection: Connection) -> str:

@@ -133,8 +133,8 @@ def test_check_of_postgres_says_what_is_in_force(postgres_url: str, open_store) 
     assert "server: PostgreSQL" in found
     assert "read committed" in found
     assert "synchronous_commit: on" in found
-    # The server of these tests works without it, and check must say so.
-    assert "warning: without fsync" in found
+    assert "fsync: on, full_page_writes: on" in found
+    assert "replica" not in found
 
 
 def test_address_for_messages_has_no_password(open_store) -> None:
