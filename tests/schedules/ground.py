@@ -108,12 +108,14 @@ class Ground:
         self.project = build.project("Brake System", "BRK")
         self.exempt = build.role(self.project, "Generator", trackers_admin=True)
         build.member(self.project, account, self.exempt)
+        alice = build.user("alice")
         permissions: dict[int, tuple[int, ...]] = {self.exempt: tuple(range(28))}
         self.writers = []
         for number in range(writing):
             role = build.role(self.project, f"Writer {number}")
             permissions[role] = (*WRITE, 22 + number)
             self.writers.append(role)
+        build.member(self.project, alice, self.writers[-1])
         self.reader = build.role(self.project, "Reader")
         permissions[self.reader] = READ
         self.tracker = TrackerId(
@@ -194,6 +196,13 @@ class Ground:
             return False
         return self._set(role, more(self.rights().get(role, frozenset())))
 
+    def write_item(self, user: str) -> bool:
+        """Add an item as somebody; return whether the server lets him."""
+        path = f"/v3/trackers/{self.tracker}/items"
+        body = {"name": "An item"}
+        request = {"user": user, "method": "POST", "path": path, "body": body}
+        return self._application.act(request).status == 200
+
     def _set(self, role: int, after: frozenset[int]) -> bool:
         before = self.rights().get(role, frozenset())
         if before == after:
@@ -208,6 +217,8 @@ class Ground:
         # away, or gave all the others back.
         if before - after - READ_ONLY and self.store.is_unsettled(role):
             self.truth.overwritten.add(role)
+        if self.has_late:
+            self.truth.unclear.add(role)
         return True
 
     def _delete(self, role: int) -> bool:
@@ -310,10 +321,14 @@ class Ground:
                 raise BadError(f"S2: role {role} writes while the tracker is held")
 
     def check_end(self) -> None:
-        """S7, E1: the tracker is free, and every role is as it must be."""
+        """L1, E1: the tracker is free, and every role is as it must be."""
         self._check_epoch()
         if self.state() != "free":
             raise BadError(f"L1: the tracker is {self.state()} at the end")
+        self.check_free()
+
+    def check_free(self) -> None:
+        """S7: every role is as it must be when nobody has the tracker."""
         wrong = self.truth.wrong(self.rights())
         if wrong:
             raise BadError(f"E1: {'; '.join(wrong)}")

@@ -35,6 +35,11 @@ class Process:
     - `late N`: a request is under way for N seconds, and the process hears nothing.
     - `late crash N`: the same, and the process ends.
     - `edit KIND`: an administrator edits permissions before the operation.
+    - `pause`: the process stops before the operation, the world goes on without it,
+      and it wakes.
+
+    A deed that an operation cannot meet does nothing: only a permission request is
+    late, and none stops between the last check of its sender and its sending.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Process:
         *,
         watch: Callable[[int], None] | None = None,
         edit: Callable[[str], bool] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self.operations: list[str] = []
         self.is_dead = False
@@ -53,6 +59,7 @@ class Process:
         self._plan = dict(plan or {})
         self._watch = watch
         self._edit = edit
+        self._meanwhile = meanwhile
 
     def begins(self, name: str) -> str:
         """Count an operation; return what shall happen to it, "" for nothing."""
@@ -66,6 +73,13 @@ class Process:
         if deed.startswith("edit "):
             assert self._edit is not None
             self.met += self._edit(deed.removeprefix("edit "))
+            return ""
+        if deed.startswith("late") and name != "PUT":
+            return ""
+        if deed == "pause":
+            if name != "PUT" and self._meanwhile is not None:
+                self.met += 1
+                self._meanwhile()
             return ""
         self.met += bool(deed)
         if deed == "crash":

@@ -17,7 +17,9 @@ class Truth:
     deleted; `ever` all that it may have at any moment. `edited` numbers the last
     edit of a role. `overwritten` are roles that were edited between the look of a
     process and its request: the server has no conditional write, so such an edit
-    is lost, and what is asked of that role is less.
+    is lost, and what is asked of that role is less. `unclear` are roles that somebody
+    edited while a late request could land on it: what is his doing and what is ours is
+    left to a person.
     """
 
     wanted: dict[int, Rights | None]
@@ -25,6 +27,7 @@ class Truth:
     ever: dict[int, Rights]
     edited: dict[int, int] = field(default_factory=dict)
     overwritten: set[int] = field(default_factory=set)
+    unclear: set[int] = field(default_factory=set)
     edits: int = 0
 
     @classmethod
@@ -57,6 +60,8 @@ class Truth:
         found = []
         for role, wanted in self.wanted.items():
             has = now.get(role, frozenset())
+            if role in self.unclear and has <= self.ever[role]:
+                continue
             if role in self.overwritten:
                 must = self.original.get(role, frozenset()) & (wanted or frozenset())
                 if must <= has <= self.ever[role]:

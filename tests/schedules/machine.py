@@ -1,0 +1,335 @@
+"""The lock as a machine: anybody may do anything at any moment, and time may jump.
+
+Real engines of several processes, their store, the emulator in this process. A process
+can crash, sleep or lose an answer at each of its commits and requests. After each step
+the invariants of the protocol are asked, at the end that the tracker comes back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from airflow_codebeamer.emulator import READ_ONLY
+from airflow_codebeamer.errors import CodebeamerError, LockLostError
+from airflow_codebeamer.ids import Epoch
+from airflow_codebeamer.locking import Lock, LockEngine, Owner, Recovery
+from tests.schedules.ground import EDITS, BadError, Ground
+from tests.schedules.process import CrashedError, Process
+
+__all__ = ["Machine"]
+
+OWNERS = st.sampled_from(["dag/run 1", "dag/run 2"])
+SPANS = st.sampled_from([1, 10, 20, 50, 70, 120, 2000, 7200])
+JUMPS = st.sampled_from([-600, -30, 30, 50, 600])
+DEEDS = st.sampled_from(
+    [
+        "crash",
+        "crash",
+        "refused",
+        "lost",
+        "late 14",
+        "late 10000",
+        "late crash 14",
+        "late crash 10000",
+        "pause",
+        *(f"edit {kind}" for kind in EDITS),
+    ]
+)
+PLANS = st.one_of(
+    st.just({}),
+    st.dictionaries(st.integers(0, 24), DEEDS, min_size=1, max_size=2),
+)
+#: How far a janitor goes until a tracker has to be free.
+_ROUNDS = 6
+_MOST_ROLES = 8
+
+
+@dataclass
+class Holder:
+    """A process that was given the lock, and may be wrong about having it."""
+
+    engine: LockEngine
+    process: Process
+    lock: Lock
+
+
+class Machine(RuleBasedStateMachine):
+    """One tracker and whoever wants it; `ground` is put back for each example."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__()
+        self.ground = ground
+        self.holders: list[Holder] = []
+        #: What the process that made a lock held had seen of edits, by epoch.
+        self.views: dict[int, int] = {}
+        self.originals: dict[tuple[str, int], frozenset[int]] = {}
+        self.owner = ("", 0)
+        #: Whether a request landed, or may land, beyond what the lock delay covers.
+        self.is_loose = False
+
+    @initialize()
+    def begin(self) -> None:
+        self.ground.restore(self.ground.start)
+
+    # Processes
+
+    def _process(self, plan: dict[int, str]) -> Process:
+        self.is_loose |= any("10000" in deed for deed in plan.values())
+        return Process(plan, edit=self._edit, meanwhile=self._meanwhile)
+
+    def _edit(self, kind: str) -> bool:
+        if kind == "new role" and len(self.ground.rights()) > _MOST_ROLES:
+            return False
+        return self.ground.edit(kind)
+
+    def _meanwhile(self) -> None:
+        """While somebody sleeps, another run has the tracker, if it can."""
+        asleep = self.ground.process
+        self.ground.clock.sleep(7200)
+        with suppress(CodebeamerError):
+            self._acquire("dag/run 2", {})
+        self.ground.process = asleep
+
+    def _does(self, plan: dict[int, str], act: Callable[[LockEngine], Any]) -> Any:
+        """Let a process do something; a crash ends it, an error is told to nobody."""
+        process = self._process(plan)
+        engine = self.ground.engine(process)
+        with suppress(CrashedError, CodebeamerError):
+            return act(engine)
+        return None
+
+    def _acquire(self, owner: str, plan: dict[int, str]) -> None:
+        process = self._process(plan)
+        engine = self.ground.engine(process)
+        lock = engine.acquire(self.ground.tracker, owner=Owner(owner))
+        if not lock.is_mine or lock.owner.key != owner:
+            raise BadError("a lock was given to somebody else")
+        self.holders.append(Holder(engine, process, lock))
+
+    @rule(owner=OWNERS, plan=PLANS)
+    def acquire(self, owner: str, plan: dict[int, str]) -> None:
+        with suppress(CrashedError, CodebeamerError):
+            self._acquire(owner, plan)
+
+    @rule(owner=OWNERS)
+    def reserve(self, owner: str) -> None:
+        tracker = self.ground.tracker
+        self._does({}, lambda e: e.reserve(tracker, owner=Owner(owner), reason="x"))
+
+    @rule(owner=OWNERS, plan=PLANS)
+    def release(self, owner: str, plan: dict[int, str]) -> None:
+        self._does(plan, lambda e: e.release(self.ground.tracker, owner_key=owner))
+
+    @rule(plan=PLANS)
+    def janitor(self, plan: dict[int, str]) -> None:
+        self._does(plan, lambda engine: Recovery(engine).recover())
+
+    @rule()
+    def janitor_only_looks(self) -> None:
+        before = self._row()
+        self._does({}, lambda engine: Recovery(engine).recover(dry_run=True))
+        self._unchanged(before)
+
+    @rule(plan=PLANS)
+    def break_lock(self, plan: dict[int, str]) -> None:
+        tracker = self.ground.tracker
+        self._does(plan, lambda e: e.break_lock(tracker, by="root", reason="now"))
+
+    # What must change nothing
+
+    @rule()
+    def break_with_an_old_epoch(self) -> None:
+        before, old = self._row(), Epoch(self.ground.epoch - 1)
+        tracker = self.ground.tracker
+        self._does(
+            {},
+            lambda engine: engine.break_lock(
+                tracker, by="root", reason="late", expect_epoch=old
+            ),
+        )
+        self._unchanged(before)
+
+    @rule()
+    def stranger_releases(self) -> None:
+        before, tracker = self._row(), self.ground.tracker
+        self._does({}, lambda engine: engine.release(tracker, owner_key="dag/run 3"))
+        self._unchanged(before)
+
+    # Whoever has, or had, the lock
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def beat(self, data: st.DataObject) -> None:
+        holder = self._holder(data)
+        before = self._row()
+        try:
+            holder.engine.renew(holder.lock)
+        except (LockLostError, CrashedError):
+            self._unchanged(before)
+            return
+        if (before["epoch"], before["owner_key"], before["state"]) != (
+            holder.lock.epoch,
+            holder.lock.owner.key,
+            "held",
+        ):
+            raise BadError(f"S10: {holder.lock} was renewed over {before}")
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def write(self, data: st.DataObject) -> None:
+        """Write an item as a generator does, if the guard lets it."""
+        holder = self._holder(data)
+        try:
+            holder.engine.guard(holder.lock)
+        except (CodebeamerError, CrashedError):
+            self._still_lost(holder)
+            return
+        row = self._row()
+        is_over = row["state"] != "held" or row["epoch"] != holder.lock.epoch
+        if is_over and row["epoch"] > holder.lock.epoch and not self._may_be_early():
+            raise BadError(f"S6: {holder.lock} is good under {row}")
+        if not self.ground.write_item("generator"):
+            raise BadError("S13: the generator's account may not write")
+
+    @precondition(lambda self: self.holders)
+    @rule(data=st.data())
+    def zombie_releases(self, data: st.DataObject) -> None:
+        holder, before = self._holder(data), self._row()
+        lock = holder.lock
+        with suppress(CodebeamerError, CrashedError):
+            holder.engine.release(
+                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+            )
+        if before["owner_key"] != lock.owner.key:
+            self._unchanged(before)
+
+    @staticmethod
+    def _still_lost(holder: Holder) -> None:
+        with suppress(CodebeamerError, CrashedError):
+            holder.engine.guard(holder.lock)
+            raise BadError("S6: a lost lock is good again")
+
+    def _holder(self, data: st.DataObject) -> Holder:
+        holder = data.draw(st.sampled_from(self.holders))
+        self.ground.process = holder.process
+        return holder
+
+    def _may_be_early(self) -> bool:
+        """Whether a lock may have gone over while its holder could not know.
+
+        Its own release, a break, and a store whose clock jumps by more than a `ttl`.
+        """
+        kinds = "('restore', 'breaking', 'give_back', 'adopt')"
+        told = self.ground.store.ask(
+            f"SELECT count(*) FROM codebeamer_event WHERE kind IN {kinds}"
+        )
+        return bool(told[0][0]) or self.ground.store_clock.jumped != 0
+
+    # Everybody else
+
+    @rule(kind=st.sampled_from(EDITS))
+    def edit(self, kind: str) -> None:
+        self._edit(kind)
+
+    @rule(seconds=SPANS)
+    def time_passes(self, seconds: int) -> None:
+        self.ground.clock.sleep(seconds)
+
+    @rule(seconds=JUMPS)
+    def store_clock_jumps(self, seconds: int) -> None:
+        self.is_loose = True
+        self.ground.store_clock.jumped += seconds
+
+    @rule()
+    def person_writes(self) -> None:
+        """Somebody in the last writing role adds an item."""
+        before = self._row()
+        role = self.ground.writers[-1]
+        could = self.ground.write_item("alice")
+        if could and self._is_held(before) and not self._may_write(role, before):
+            raise BadError("S2: a person wrote under the lock")
+
+    # What must be true
+
+    def _row(self) -> dict[str, Any]:
+        names = "epoch, state, owner_key, lease_until, breaking_by, lineage, lease_seq"
+        rows = self.ground.store.ask(f"SELECT {names} FROM codebeamer_lock")
+        values = rows[0] if rows else (0, "free", "", None, None, None, 0)
+        return dict(zip(names.split(", "), values, strict=True))
+
+    def _unchanged(self, before: dict[str, Any]) -> None:
+        after = self._row()
+        if after != before and before["epoch"]:
+            raise BadError(f"S10: {before} became {after}")
+
+    def _is_held(self, row: dict[str, Any]) -> bool:
+        now = self.ground.store_clock.now().timestamp()
+        return bool(
+            row["state"] == "held"
+            and row["lease_until"] > now
+            and row["breaking_by"] is None
+            and not self.is_loose
+        )
+
+    def _may_write(self, role: int, row: dict[str, Any]) -> bool:
+        """Whether somebody granted it since the last look of who took the lock."""
+        edited = self.ground.truth.edited.get(role, -1)
+        return edited > self.views.get(row["epoch"], -1)
+
+    @invariant()
+    def holds(self) -> None:
+        row, ground = self._row(), self.ground
+        ground.image()
+        is_other = "" != row["owner_key"] != self.owner[0] != ""
+        if is_other and row["epoch"] <= self.owner[1]:
+            raise BadError(f"S1: {row} after {self.owner}")
+        if row["owner_key"]:
+            self.owner = (row["owner_key"], row["epoch"])
+        if row["state"] == "held":
+            self.views.setdefault(row["epoch"], ground.process.view)
+        if self._is_held(row):
+            for role, has in ground.rights().items():
+                is_free = role == ground.exempt or self._may_write(role, row)
+                if not is_free and not has <= READ_ONLY:
+                    raise BadError(f"S2: role {role} has {sorted(has)} under {row}")
+        if row["state"] == "free" and not ground.has_late:
+            ground.check_free()
+        if ground.rights()[ground.exempt] != ground.truth.original[ground.exempt]:
+            raise BadError("S13: the exclusive role is not what it was")
+
+    @invariant()
+    def originals_only_grow(self) -> None:
+        question = (
+            "SELECT lineage, role_id, original FROM codebeamer_role_journal "
+            "WHERE touched"
+        )
+        for lineage, role, text in self.ground.store.ask(question):
+            now = frozenset(one["id"] for one in json.loads(text))
+            if not self.originals.get((lineage, role), now) <= now:
+                raise BadError(f"S3: an original of role {role} shrank")
+            self.originals[(lineage, role)] = now
+
+    def teardown(self) -> None:
+        """L1: faults stop, recovery goes round, and all is as it must be."""
+        ground = self.ground
+        ground.land_all()
+        for _ in range(_ROUNDS):
+            ground.clock.sleep(timedelta(hours=2).total_seconds())
+            Recovery(ground.engine(Process())).recover()
+            if ground.state() == "free" and not ground.has_late:
+                break
+        ground.check_end()
