@@ -84,6 +84,8 @@ class Ground:
         self._due: list[Due] = []
         #: Whether a request of this schedule was, or is, late.
         self.has_late = False
+        #: Whether one was, or is, later than the lock delay covers.
+        self.has_very_late = False
         self.epoch = 0
         self.process = Process()
         self._build(writing)
@@ -160,7 +162,7 @@ class Ground:
         self._application.world, self.truth = pickle.loads(image.world)  # noqa: S301
         self._application.calls.clear()
         self.clock.seconds, self._due = image.seconds, list(image.due)
-        self.has_late = bool(image.due)
+        self.has_late = self.has_very_late = bool(image.due)
         self.store_clock.jumped = image.jumped
         self.epoch = 0
         self._check_epoch()
@@ -256,6 +258,7 @@ class Ground:
             due = Due(self.clock.seconds + seconds, asked, process.view)
             self._due.append(due)
             self.has_late = True
+            self.has_very_late |= seconds > LockSettings().lock_delay.total_seconds()
             if "crash" in deed:
                 process.die()
             raise broken()

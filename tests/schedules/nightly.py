@@ -12,6 +12,7 @@ import gc
 import json
 import multiprocessing
 import os
+import random
 import sys
 import tempfile
 import time
@@ -35,7 +36,7 @@ WRITING = (1, 2, 3, 4)
 #: What this process plays on, by the number of writing roles.
 _grounds: dict[int, Ground] = {}
 
-Task = tuple[int, int, str]
+Task = tuple[int, int, str, int]
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Result:
     """What was played so far; `seconds` are those of all processes together."""
 
     by_roles: dict[str, dict[str, int]] = field(default_factory=dict)
+    played: dict[str, int] = field(default_factory=dict)
     aside: int = 0
     bad: int = 0
     seconds: float = 0.0
@@ -52,7 +54,7 @@ class Result:
 
     @property
     def schedules(self) -> int:
-        """How many schedules were played."""
+        """How many schedules there were."""
         return sum(sum(kinds.values()) for kinds in self.by_roles.values())
 
     def add(self, writing: int, tally: Tally, seconds: float) -> None:
@@ -60,6 +62,7 @@ class Result:
         kinds = Counter(self.by_roles.get(str(writing), {}))
         kinds.update(tally.schedules)
         self.by_roles[str(writing)] = dict(sorted(kinds.items()))
+        self.played[str(writing)] = self.played.get(str(writing), 0) + tally.played
         self.aside += tally.aside
         self.bad += tally.bad
         self.seconds += seconds
@@ -86,9 +89,9 @@ def _prepare(place: Path) -> None:
 
 
 def _work(task: Task) -> tuple[Task, Tally, float]:
-    writing, at, deed = task
+    writing, at, deed, weight = task
     began, tally = time.process_time(), Tally()
-    explore(_grounds[writing], (at, deed), tally)
+    explore(_grounds[writing], (at, deed, weight), tally)
     return task, tally, time.process_time() - began
 
 
@@ -97,8 +100,10 @@ def tasks_of(writing: Iterable[int], place: Path) -> list[Task]:
     found: list[Task] = []
     for number in writing:
         ground = Ground(place, number)
-        found += [(number, at, deed) for at, deed in firsts(ground)]
+        found += [(number, *first) for first in firsts(ground)]
         ground.close()
+    # So that whatever is done by a time is a sample of all.
+    random.Random(1).shuffle(found)  # noqa: S311
     return found
 
 
@@ -124,15 +129,20 @@ def table(result: Result) -> str:
         lines.append(f"| {kind} | {' | '.join(counts)} |")
     sums = [f"{sum(result.by_roles[n].values()):,}" for n in numbers]
     lines.append(f"| all | {' | '.join(sums)} |")
-    rate = result.schedules / result.seconds if result.seconds else 0.0
+    lines.append(
+        f"| of these played | {' | '.join(f'{result.played[n]:,}' for n in numbers)} |"
+    )
+    played = sum(result.played.values())
+    rate = played / result.seconds if result.seconds else 0.0
     lines += [
         "",
-        f"**{result.schedules:,} schedules, {result.bad} bad**, {rate:.0f} a second of "
-        f"processor time. In {result.aside:,} of them an edit fell between a look of "
-        "ours and the request after it.",
+        f"**{result.schedules:,} schedules, {result.bad} bad**; {played:,} of them "
+        f"played, {rate:.0f} a second of processor time. In {result.aside:,} of those "
+        "played, an edit fell between a look of ours and what became of the request "
+        "after it.",
     ]
     if result.seeded:
-        lines += ["", "| seeded bug | schedules | bad |", "| --- | ---: | ---: |"]
+        lines += ["", "| seeded bug | played | bad |", "| --- | ---: | ---: |"]
     for name, (schedules, bad) in result.seeded.items():
         lines.append(f"| {name} | {schedules:,} | {bad:,} |")
     return "\n".join(lines)
@@ -186,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _keep(result, done)
     sys.stdout.write(f"{table(result)}\n{left} first disturbances are left\n")
     if options.figures:
-        figures = {"schedules": result.schedules, "bad": result.bad}
+        figures = {"schedules": sum(result.played.values()), "bad": result.bad}
         sys.stdout.write(f"{json.dumps(figures)}\n")
     if options.write and not left and not result.bad:
         result.told = []

@@ -1,4 +1,10 @@
-"""Every disturbance of a run, and every second one after it."""
+"""Every disturbance of a run, every second one after it, and third crashes.
+
+A process can crash before and after each of its operations. Many of these points leave
+the same: store, server, time and requests under way are equal byte for byte, and what
+follows depends on nothing else. Such points are played once and counted as many times
+as there are (`weight`).
+"""
 
 from __future__ import annotations
 
@@ -11,23 +17,31 @@ from tests.schedules.acts import RECOVERIES, Act, janitor, run
 from tests.schedules.ground import EDITS, Ground, Image
 from tests.schedules.process import COMMIT, CrashedError, Process
 
-__all__ = ["Tally", "deeds_of", "explore", "firsts"]
+__all__ = ["First", "Tally", "crash_points", "deeds_of", "explore", "firsts"]
 
 #: Within the lock delay, and hours later.
 _LATE = ("14", "10000")
 _MOST_TOLD = 20
 #: So many roles are few enough to disturb a process that lives on in every way.
 _FEW = 1
-#: Up to so many roles, every third crash is played; beyond, one of so many.
-_FEW_THIRDS = 2
-_SPARSE = 8
+#: Of third crashes one of so many is played, by the number of roles.
+_THIRDS = {1: 1, 2: 8, 3: 64, 4: 64}
+#: The edits that are played first with more than two roles.
+_FEWER_EDITS = ("grant writing to the last", "revoke reading", "role deleted")
+
+#: Where, what, and how many points of the run it stands for.
+First = tuple[int, str, int]
 
 
 @dataclass
 class Tally:
-    """How many schedules were played, of which kind, and which of them were bad."""
+    """How many schedules there were of each kind, how many were played, how many bad.
+
+    `aside` and `bad` are of those played.
+    """
 
     schedules: Counter[str] = field(default_factory=Counter)
+    played: int = 0
     aside: int = 0
     bad: int = 0
     told: list[str] = field(default_factory=list)
@@ -35,6 +49,7 @@ class Tally:
     def add(self, other: Tally) -> None:
         """Take another one's counts."""
         self.schedules.update(other.schedules)
+        self.played += other.played
         self.aside += other.aside
         self.bad += other.bad
         self.told = (self.told + other.told)[:_MOST_TOLD]
@@ -106,17 +121,16 @@ class _Explorer:
         self._alone = alone
         self._tally = tally
         self._story = story
-        self._sparse = 1 if len(ground.writers) <= _FEW_THIRDS else _SPARSE
+        self._one_of = _THIRDS[len(ground.writers)]
         self._count = 0
 
-    def first(self, plan: tuple[int, str]) -> None:
+    def first(self, at: int, deed: str, weight: int) -> None:
         """Play a run with a first disturbance, and every second one after it.
 
         A process that lives on after the first is disturbed once more by a crash,
         and with few roles by everything. What follows a crash is disturbed by a
         crash, and recovery by everything.
         """
-        at, deed = plan
         ground = self._ground
         base = {at: deed}
         kind = _kind(deed)
@@ -127,25 +141,27 @@ class _Explorer:
             if played.is_dead:
                 left = ground.image()
                 for name, act in RECOVERIES.items():
-                    self._recovered(left, name, act, kind)
+                    self._recovered(left, name, act, kind, weight)
                 return
         except Exception as error:
             self._bad(str(error) or repr(error), kind)
             return
-        self._judge(kind)
+        self._judge(kind, 1)
         few = len(ground.writers) <= _FEW
-        self._second(ground.start, run, base, played, at, kind, by_all=few)
+        self._second(ground.start, run, base, played, at, kind, 1, by_all=few)
 
-    def _recovered(self, image: Image, name: str, act: Act, kind: str) -> None:
+    def _recovered(
+        self, image: Image, name: str, act: Act, kind: str, weight: int
+    ) -> None:
         told = f"{kind}, then {name}"
         try:
             played = play(self._ground, image, act, keep=True)
         except Exception as error:
             self._bad(f"{told}: {error!r}", kind)
             return
-        self._judge(kind, told)
+        self._judge(kind, weight, told)
         by_all = act is janitor
-        self._second(image, act, {}, played, -1, kind, told, by_all=by_all)
+        self._second(image, act, {}, played, -1, kind, weight, told, by_all=by_all)
 
     def _second(
         self,
@@ -155,68 +171,67 @@ class _Explorer:
         first: Played,
         after: int,
         kind: str,
+        weight: int,
         told: str = "",
         *,
         by_all: bool,
     ) -> None:
         if self._alone:
             return
-        edits = by_all and "late" not in kind and "edit" not in kind
+        for at, points in crash_points(first.images, after + 1):
+            both = f"{kind} + crash"
+            where = f"{told} then crash at {at} ({first.process.operations[at]})"
+            self._crashed(first.images[at], both, weight * points, where)
+        if not by_all:
+            return
+        edits = "late" not in kind and "edit" not in kind
         for at, operation in enumerate(first.process.operations):
             if at <= after:
                 continue
             for deed in _seconds(operation, edits=edits):
-                if deed == "crash" and at and first.images[at] == first.images[at - 1]:
-                    # Nothing has changed since the crash before.
-                    continue
-                if deed != "crash" and not by_all:
-                    continue
                 both = f"{kind} + {_kind(deed)}"
                 where = f"{told} then {deed} at {at} ({operation})"
-                if deed == "crash":
-                    self._crashed(first.images[at], both, where)
-                    continue
                 try:
                     again = play(self._ground, start, act, {**base, at: deed})
                 except Exception as error:
                     self._bad(f"{where}: {error!r}", both)
                     continue
                 if again.process.met > len(base):
-                    self._judge(both, where)
+                    self._judge(both, weight, where)
 
-    def _crashed(self, image: Image, kind: str, told: str) -> None:
-        """Recover from a second crash, and from every third one in that recovery."""
+    def _crashed(self, image: Image, kind: str, weight: int, told: str) -> None:
+        """Recover from a second crash, and from third ones in that recovery."""
         try:
             played = play(self._ground, image, janitor, keep=True)
         except Exception as error:
             self._bad(f"{told}: {error!r}", kind)
             return
-        self._judge(kind, told)
+        self._judge(kind, weight, told)
         third = f"{kind} + crash"
-        for at in range(1, len(played.images)):
-            if played.images[at] == played.images[at - 1]:
-                continue
+        for at, points in crash_points(played.images, 0):
             self._count += 1
-            if self._count % self._sparse:
+            if at == 0 or self._count % self._one_of:
                 continue
             try:
                 play(self._ground, played.images[at], janitor)
             except Exception as error:
                 self._bad(f"{told}, then at {at}: {error!r}", third)
                 continue
-            self._judge(third, f"{told}, then at {at}")
+            self._judge(third, weight * points, f"{told}, then at {at}")
 
-    def _judge(self, kind: str, told: str = "") -> None:
+    def _judge(self, kind: str, weight: int, told: str = "") -> None:
         try:
             end(self._ground)
         except Exception as error:
             self._bad(f"{told}: {error!r}", kind)
             return
-        self._tally.schedules[kind] += 1
+        self._tally.schedules[kind] += weight
+        self._tally.played += 1
         self._tally.aside += bool(self._ground.truth.overwritten)
 
     def _bad(self, why: str, kind: str) -> None:
         self._tally.schedules[kind] += 1
+        self._tally.played += 1
         self._tally.bad += 1
         if len(self._tally.told) < _MOST_TOLD:
             self._tally.told.append(f"{self._story}: {why}")
@@ -224,7 +239,7 @@ class _Explorer:
 
 def _seconds(operation: str, *, edits: bool) -> Iterator[str]:
     for deed in deeds_of(operation):
-        if "late crash" not in deed:
+        if "crash" not in deed:
             yield deed
     if edits:
         yield from (f"edit {kind}" for kind in EDITS)
@@ -240,23 +255,36 @@ def _kind(deed: str) -> str:
     )
 
 
-def firsts(ground: Ground) -> list[tuple[int, str]]:
-    """Return every first disturbance of a run that nothing else disturbs."""
-    played = play(ground, ground.start, run, keep=True)
-    end(ground)
-    found = []
-    for at, operation in enumerate(played.process.operations):
-        deeds = [*deeds_of(operation), *(f"edit {kind}" for kind in EDITS)]
-        if at and played.images[at] == played.images[at - 1]:
-            # A crash here leaves what the crash before left.
-            deeds.remove("crash")
-        found += [(at, deed) for deed in deeds]
+def crash_points(images: list[Image], start: int) -> list[tuple[int, int]]:
+    """Return where a crash leaves something new, and how many points leave just that.
+
+    Before each operation from `start` on there is one, and one after the one before.
+    """
+    found: list[tuple[int, int]] = []
+    for at in range(start, len(images)):
+        points = 1 if at == 0 else 2
+        if at > start and images[at] == images[at - 1]:
+            same, known = found[-1]
+            found[-1] = (same, known + points)
+        else:
+            found.append((at, points))
     return found
 
 
-def explore(
-    ground: Ground, first: tuple[int, str], tally: Tally, *, alone: bool = False
-) -> None:
+def firsts(ground: Ground) -> list[First]:
+    """Return every first disturbance of a run that nothing else disturbs."""
+    played = play(ground, ground.start, run, keep=True)
+    end(ground)
+    edits = EDITS if len(ground.writers) <= 2 else _FEWER_EDITS
+    found = [(at, "crash", points) for at, points in crash_points(played.images, 0)]
+    for at, operation in enumerate(played.process.operations):
+        deeds = [deed for deed in deeds_of(operation) if deed != "crash"]
+        found += [(at, deed, 1) for deed in (*deeds, *(f"edit {e}" for e in edits))]
+    return sorted(found)
+
+
+def explore(ground: Ground, first: First, tally: Tally, *, alone: bool = False) -> None:
     """Play one first disturbance, with all that may follow unless it is alone."""
-    story = f"{len(ground.writers)} roles, {first[1]} at {first[0]}"
-    _Explorer(ground, tally, story, alone=alone).first(first)
+    at, deed, weight = first
+    story = f"{len(ground.writers)} roles, {deed} at {at}"
+    _Explorer(ground, tally, story, alone=alone).first(at, deed, weight)

@@ -38,8 +38,10 @@ class Process:
     - `pause`: the process stops before the operation, the world goes on without it,
       and it wakes.
 
-    A deed that an operation cannot meet does nothing: only a permission request is
-    late, and none stops between the last check of its sender and its sending.
+    A plan names operations by their number from 0, or permission requests by theirs
+    from -1 downwards. A deed that an operation cannot meet does nothing: only a
+    permission request is late, and none stops between the last check of its sender
+    and its sending.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class Process:
         if self._watch is not None:
             self._watch(at)
         deed = self._plan.get(at, "")
+        if name == "PUT":
+            deed = deed or self._plan.get(-self.operations.count("PUT"), "")
         if deed.startswith("edit "):
             assert self._edit is not None
             self.met += self._edit(deed.removeprefix("edit "))

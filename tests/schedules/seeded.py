@@ -19,7 +19,7 @@ __all__ = ["CHOSEN", "measure"]
 
 #: One against each of the rules that schedules look at.
 CHOSEN = ("request first", "blind restore", "new snapshot", "no drain", "no scrub")
-_SLICE = ("--every", "11", "--roles", "1", "--figures")
+_SLICE = ("--every", "23", "--roles", "1", "--figures")
 
 
 def measure() -> dict[str, tuple[int, int]]:

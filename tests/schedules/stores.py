@@ -23,8 +23,7 @@ _INTENTS = (
 )
 _UNSETTLED = (
     "SELECT 1 FROM codebeamer_journal j JOIN codebeamer_lock l ON j.scope = l.lineage "
-    "WHERE j.key = '{role}' AND j.kind = 'reduce' "
-    "AND (j.finished_at IS NULL OR j.outcome LIKE '%unknown%')"
+    "WHERE j.key = '{role}' AND (j.finished_at IS NULL OR j.outcome LIKE '%unknown%')"
 )
 
 
@@ -61,7 +60,7 @@ class SqliteStore:
         return [row[0] for row in self.ask(_INTENTS.format(role=role))]
 
     def is_unsettled(self, role: int) -> bool:
-        """Return whether nobody knows if a role was reduced."""
+        """Return whether nobody knows what the last request did to a role."""
         return bool(self.ask(_UNSETTLED.format(role=role)))
 
     def close(self) -> None:
@@ -106,7 +105,7 @@ class PostgresStore:
         return [str(row[0]) for row in self.ask(_INTENTS.format(role=role))]
 
     def is_unsettled(self, role: int) -> bool:
-        """Return whether nobody knows if a role was reduced."""
+        """Return whether nobody knows what the last request did to a role."""
         return bool(self.ask(_UNSETTLED.format(role=role)))
 
     def close(self) -> None:
