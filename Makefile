@@ -124,6 +124,7 @@ adversary: $(VENV)/.dev
 ## code; writes its page (about an hour)
 schedules: $(VENV)/.dev
 	@$(BIN)/python -m tests.schedules --write
+	CODEBEAMER_LOCK_EXAMPLES=2000 $(BIN)/python -m pytest -q --timeout 6000 tests/schedules/test_machine.py
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

@@ -13,11 +13,11 @@ from tests.schedules.ground import Ground
 from tests.schedules.machine import Machine
 from tests.schedules.nightly import memory
 
-EXAMPLES = int(os.environ.get("CODEBEAMER_LOCK_EXAMPLES", "40"))
-STEPS = int(os.environ.get("CODEBEAMER_LOCK_STEPS", "30"))
+EXAMPLES = int(os.environ.get("CODEBEAMER_LOCK_EXAMPLES", "60"))
+STEPS = int(os.environ.get("CODEBEAMER_LOCK_STEPS", "60"))
 
 
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(6000)
 def test_whatever_happens_the_invariants_hold() -> None:
     how = settings(
         max_examples=EXAMPLES,
