@@ -224,6 +224,13 @@ _CONFIG = {
             "relock",
             example="fail",
         ),
+        "open_editors": _policy(
+            "What to do about people who have an item open when its tracker is to be "
+            "locked: ignore does not look, wait waits for them, fail refuses the lock "
+            "and names them. Looking takes a request for each of 100 items.",
+            "ignore",
+            example="wait",
+        ),
         "restore_policy": _policy(
             "What a role gets back that others changed meanwhile: merge keeps their "
             "changes, exact undoes them, keep leaves the role as it is, ask waits "
@@ -253,6 +260,9 @@ _CONFIG = {
         ),
         "waiter_ttl_seconds": _seconds(
             "How long a waiter that is not heard of keeps others behind it.", "30"
+        ),
+        "open_editors_wait_seconds": _seconds(
+            "How long to wait for people who have an item open.", "300"
         ),
         "settle_seconds": _seconds(
             "How long to wait between taking rights away and relying on it.", "0"

@@ -207,6 +207,13 @@ class LockSettings(_Frozen):
     read_only: frozenset[str] = READ_ONLY_PERMISSIONS
     #: Lock templates and trackers derived from one, too.
     allow_templates: bool = False
+    #: What to do about people who have an item open: not to look, wait for them, or
+    #: refuse the lock.
+    open_editors: Literal["ignore", "wait", "fail"] = "ignore"
+    #: How long to wait for them.
+    open_editors_wait: timedelta = timedelta(minutes=5)
+    #: In how many items to look, those changed last first, one request each.
+    open_editors_items: int = Field(default=100, ge=1, le=500)
     #: What to do about rights that the server will not take away.
     on_floor: Literal["warn", "fail"] = "warn"
     #: How often a held tracker's permissions are read again, one request each time; 0

@@ -11,6 +11,7 @@
     ├── ContractError               an answer that our models cannot read
     ├── LockError
     │   ├── LockRefusedError        preflight: locking would not be safe
+    │   │   └── EditorsOpenError    somebody has an item open
     │   ├── LockHeldError           somebody else holds the tracker
     │   ├── TicketRemovedError      our ticket is not in the queue any more
     │   ├── LockSetError            a set of trackers never grows
@@ -62,6 +63,7 @@ from airflow_codebeamer.errors.generators import (
     GeneratorStoppedError,
 )
 from airflow_codebeamer.errors.locks import (
+    EditorsOpenError,
     EscrowError,
     ForeignChangesError,
     IllegalStepError,
@@ -112,6 +114,7 @@ __all__ = [
     "DatabaseUnsafeError",
     "DemoError",
     "DocumentError",
+    "EditorsOpenError",
     "EscrowError",
     "ForbiddenError",
     "ForeignChangesError",

@@ -8,6 +8,7 @@ from datetime import datetime
 from airflow_codebeamer.errors.root import CodebeamerError, Retry
 
 __all__ = [
+    "EditorsOpenError",
     "EscrowError",
     "ForeignChangesError",
     "IllegalStepError",
@@ -37,6 +38,17 @@ class LockRefusedError(LockError):
         )
         self.tracker_id = tracker_id
         self.findings = tuple(findings)
+
+
+class EditorsOpenError(LockRefusedError):
+    """Somebody has an item open; `editors` has a sentence for each."""
+
+    retry = Retry.YES
+
+    def __init__(self, tracker_id: int, editors: Sequence[str]) -> None:
+        advice = "ask for it to be saved and closed, then try again"
+        super().__init__(tracker_id, [*editors, advice])
+        self.editors = tuple(editors)
 
 
 class LockHeldError(LockError):

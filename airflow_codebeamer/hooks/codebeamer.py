@@ -42,11 +42,18 @@ _TIMES = (
     "ageing",
     "offer_ttl",
     "waiter_ttl",
+    "open_editors_wait",
     "settle",
     "watch",
     "bridge",
 )
-_POLICIES = ("certificate", "notice", "on_drift", "restore_policy")
+_POLICIES = (
+    "certificate",
+    "notice",
+    "on_drift",
+    "open_editors",
+    "restore_policy",
+)
 
 
 class CodebeamerHook(BaseHook):

@@ -31,6 +31,7 @@ PARTS = {
     "operators.owed",
     "operators.patience",
     "operators.teardown",
+    "triggers.attendant",
     "triggers.events",
 }
 

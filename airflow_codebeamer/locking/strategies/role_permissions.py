@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airflow_codebeamer.locking.editors import heed_editors
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
@@ -29,7 +30,10 @@ class RolePermissions(Strategy):
 
     def preflight(self, parts: Parts, wish: Wish) -> Preflight:
         """Look at the account and its role; the permissions are read when entering."""
-        return inspect_account(parts, wish.tracker_id, wish.exclusive_role)
+        found = inspect_account(parts, wish.tracker_id, wish.exclusive_role)
+        if not found.findings:
+            heed_editors(parts, wish.tracker_id)
+        return found
 
     def enter(
         self, parts: Parts, lock: Lock, wish: Wish, notice: NoticeBoard
