@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.database import Database
-from airflow_codebeamer.generator import Runner, UndoReport
+from airflow_codebeamer.generator import Quarantine, Runner, UndoReport
 from airflow_codebeamer.journal import Journal, Runs
 from airflow_codebeamer.locking import (
     Lock,
@@ -152,6 +152,11 @@ class Codebeamer(StoreView):
             "recovery",
             lambda: Recovery(self.engine, order=self.runs.newest_first),
         )
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Knows which runs keep their tracker locked, and lets a person end it."""
+        return Quarantine(self.runs)
 
     @property
     def runner(self) -> Runner:

@@ -9,9 +9,9 @@ import typer
 from airflow_codebeamer.cli.lock import DRIFT, app, find_lock, release_line
 from airflow_codebeamer.cli.options import Tracker, command
 from airflow_codebeamer.cli.session import Session, who
-from airflow_codebeamer.errors import LockHeldError
+from airflow_codebeamer.errors import ConfigurationError, LockHeldError
 from airflow_codebeamer.ids import Epoch, TrackerId
-from airflow_codebeamer.locking import LockState, Recovered
+from airflow_codebeamer.locking import LockState, Recovered, accept_items
 
 __all__ = ["NEEDS_A_PERSON", "app"]
 
@@ -144,6 +144,38 @@ def answer(
             "tracker_id": tracker,
             "role": role,
             "take": take,
+            "recovered": [one.to_json() for one in recovered],
+        },
+        lines,
+    )
+    return NEEDS_A_PERSON if any(one.needs_a_person for one in recovered) else 0
+
+
+@command(app, "accept-items")
+def accept_left_items(
+    session: Session, tracker: Tracker, reason: Reason, by: By = ""
+) -> int:
+    """Leave the items of a quarantined tracker as they are, and free it.
+
+    For when a run could not be undone whole and its document says
+    `on_failure: restore_or_keep_locked`; `lock show` says what is left of it.
+    Exit code 5: the permissions are not all back.
+    """
+    number, name = TrackerId(tracker), by or who()
+    with session.connect() as codebeamer:
+        lock = find_lock(codebeamer.status, session.server, number)
+        left = [] if lock is None else codebeamer.status.list_quarantine(lock)
+        if lock is None or not left:
+            raise ConfigurationError("TRACKER", f"tracker {tracker} is not quarantined")
+        codebeamer.quarantine.accept(lock.lineage, f"{name}: {reason}")
+        accept_items(codebeamer.engine.parts.history, lock, by=name, reason=reason)
+        recovered = codebeamer.recovery.recover(tracker_id=number)
+    lines = [f"Stays as it is: {line}" for line in left]
+    lines += [_outcome(one) for one in recovered]
+    session.out.result(
+        {
+            "tracker_id": tracker,
+            "left": left,
             "recovered": [one.to_json() for one in recovered],
         },
         lines,

@@ -101,16 +101,22 @@ def list_locks(session: Session) -> int:
     """Say who holds which tracker, since when, until when, and why."""
     with session.open_store() as store:
         shown = store.status.list_locks(session.server or None)
+        held_back = [lock for lock in shown if store.status.list_quarantine(lock)]
     if not shown and not session.out.is_json:
         session.out.result(None, ["No tracker is locked."])
         return 0
     session.out.table(
-        {"locks": [lock_document(lock) for lock in shown]},
+        {
+            "locks": [
+                {**lock_document(lock), "is_quarantined": lock in held_back}
+                for lock in shown
+            ]
+        },
         ("tracker", "state", "owner", "since", "until", "reason", "server"),
         [
             (
                 str(lock.tracker_id),
-                lock.state.value,
+                "quarantined" if lock in held_back else lock.state.value,
                 lock.owner.key,
                 _moment(lock.acquired_at),
                 _moment(lock.lease_until),
@@ -259,6 +265,7 @@ def _more(status: LockStatus, lock: Lock) -> dict[str, list[Any]]:
     """Return what the journal and the history say of a lock besides its record."""
     return {
         "owed": status.list_owed(lock),
+        "quarantine": status.list_quarantine(lock),
         "unanswered": status.list_waiting(lock),
         "drift": [str(drift) for drift in status.list_drift(lock)],
     }

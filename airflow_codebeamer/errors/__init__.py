@@ -20,6 +20,7 @@
     │   ├── IllegalStepError        a state does not allow this step
     │   ├── PermissionDriftError    permissions are not what the journal left
     │   ├── RestorePendingError     permissions are not all back yet
+    │   │   └── QuarantinedError    nor shall they be before a person has looked
     │   ├── ForeignChangesError     others wrote while we held the tracker
     │   └── EscrowError             a copy of the originals cannot be used
     ├── SkeletonError
@@ -74,6 +75,7 @@ from airflow_codebeamer.errors.locks import (
     LockRefusedError,
     LockSetError,
     PermissionDriftError,
+    QuarantinedError,
     RestorePendingError,
     TicketRemovedError,
 )
@@ -138,6 +140,7 @@ __all__ = [
     "PermissionDriftError",
     "PlanConflictError",
     "PruneLimitError",
+    "QuarantinedError",
     "RateLimitedError",
     "RestorePendingError",
     "Retry",

@@ -19,6 +19,7 @@ __all__ = [
     "LockRefusedError",
     "LockSetError",
     "PermissionDriftError",
+    "QuarantinedError",
     "RestorePendingError",
     "TicketRemovedError",
 ]
@@ -233,6 +234,26 @@ class RestorePendingError(LockError):
         self.missing = tuple(missing)
         self.may_pass = may_pass
         self.wants_an_answer = wants_an_answer
+
+
+class QuarantinedError(RestorePendingError):
+    """A run could not be undone whole, and its document keeps the tracker locked then.
+
+    `left` has a line for each thing that is not as it was before.
+    """
+
+    retry = Retry.NEVER
+
+    def __init__(self, tracker_id: int, left: Sequence[str]) -> None:
+        super().__init__(tracker_id, left)
+        shown = "; ".join(list(left)[:5])
+        self.args = (
+            f"Tracker {tracker_id} is quarantined: {len(left)} thing(s) of a run could "
+            f"not be undone ({shown}), and nobody may write until a person has looked. "
+            "Put them right and say `airflow-codebeamer recover`, or leave them with "
+            f"`airflow-codebeamer lock accept-items {tracker_id} --reason TEXT`.",
+        )
+        self.left = tuple(left)
 
 
 class ForeignChangesError(LockError):

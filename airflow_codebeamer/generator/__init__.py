@@ -9,6 +9,7 @@ from airflow_codebeamer.generator.loader import (
 )
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratedItem, GeneratorContext
+from airflow_codebeamer.generator.quarantine import Quarantine
 from airflow_codebeamer.generator.runner import Runner, What
 from airflow_codebeamer.generator.summary import RunSummary, UndoReport
 from airflow_codebeamer.generator.timeleft import TimeLeft
@@ -19,6 +20,7 @@ __all__ = [
     "Generator",
     "GeneratorContext",
     "Program",
+    "Quarantine",
     "RunSummary",
     "Runner",
     "TimeLeft",

@@ -32,6 +32,7 @@ from airflow_codebeamer.skeleton import (
     look_again,
     put_back,
     read_survey,
+    summary_of,
     survey_entries,
     survey_of,
 )
@@ -121,8 +122,7 @@ class Delegates:
         self._clock.sleep(settle_seconds)
         report = put_back(before, self._client, guard)
         state = RunState.ROLLBACK_INCOMPLETE if report.left else RunState.ROLLED_BACK
-        summary = {"undone": len(report.undone), "left": list(report.left)}
-        self._runs.set_state(run.run_id, state, summary)
+        self._runs.set_state(run.run_id, state, summary_of(report, run))
         return report
 
     @contextmanager

@@ -64,9 +64,11 @@ class Program(BaseModel):
     #: keeps the pace, or to the server itself with the account's own password.
     access: Literal["relay", "direct"] = "relay"
     #: `delegate`: put back what can be put back when it fails (`restore` says the
-    #: same), only list what it did, or leave it without a word (`none`).
+    #: same); keep the tracker locked if not all of it can be; only list what it did;
+    #: or leave it without a word (`none`).
     on_failure: Annotated[
-        Literal["rollback", "report", "keep"], BeforeValidator(_level)
+        Literal["rollback", "restore_or_keep_locked", "report", "keep"],
+        BeforeValidator(_level),
     ] = "rollback"
 
     @property

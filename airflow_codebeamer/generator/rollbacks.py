@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
@@ -10,10 +11,12 @@ from airflow_codebeamer.errors import (
     CodebeamerError,
     ConfigurationError,
     GeneratorFailedError,
+    QuarantinedError,
     ServerError,
     TransportError,
 )
 from airflow_codebeamer.generator.delegate import Delegates
+from airflow_codebeamer.generator.quarantine import KEEP_LOCKED, Quarantine
 from airflow_codebeamer.generator.summary import UndoReport
 from airflow_codebeamer.journal import JSON, Journal, Run, Runs, RunState
 from airflow_codebeamer.locking import Lock
@@ -26,7 +29,11 @@ KEEP = {"on_failure": "keep"}
 #: And how that it shall only be told what it wrote.
 REPORT = {"on_failure": "report"}
 #: What an open run says for each level; to be undone needs no word.
-LEVELS: Mapping[str, JSON] = {"keep": KEEP, "report": REPORT}
+LEVELS: Mapping[str, JSON] = {
+    "keep": KEEP,
+    "report": REPORT,
+    "restore_or_keep_locked": KEEP_LOCKED,
+}
 
 
 class Rollbacks:
@@ -50,19 +57,24 @@ class Rollbacks:
         self._clock = clock
         self._settle_seconds = settle_seconds
         self._say = say
+        self.quarantine = Quarantine(runs)
 
     def undo(self, lock: Lock, guard: Callable[[], None]) -> UndoReport:
         """Roll back every open run of the lock's lineage, the newest first.
 
+        So it does with one that keeps the tracker locked and is not undone whole.
+
         Raises:
             LockLostError: the guard says so; what is left stays open.
+            QuarantinedError: something is left of one that keeps the tracker locked.
         """
         undone: list[str] = []
         left: list[str] = []
+        held: list[str] = []
         open_runs = self._runs.list_open(
             lock.server, lock.tracker_id, lineage=lock.lineage
         )
-        for run in reversed(open_runs):
+        for run in reversed([*self.quarantine.list_runs(lock.lineage), *open_runs]):
             if run.summary == KEEP:
                 self._runs.set_state(run.run_id, RunState.DONE)
                 self._say(f"Run {run.run_id} is left as it is: its document says so.")
@@ -70,10 +82,17 @@ class Rollbacks:
             if run.summary == REPORT:
                 left += self._listed(run)
                 continue
-            report = self._roll_back(run, guard, self._settle_seconds)
+            try_it = partial(self._roll_back, run, guard, self._settle_seconds)
+            if self.quarantine.holds(run):
+                report = self.quarantine.tried(try_it)
+                held += report.left
+            else:
+                report = try_it()
+                left += report.left
             undone += report.undone
-            left += report.left
             self._say(f"Run {run.run_id} rolled back: {_outcome(report)}.")
+        if held:
+            raise QuarantinedError(lock.tracker_id, held)
         return UndoReport(tuple(undone), tuple(left))
 
     def roll_back(self, run: Run, guard: Callable[[], None]) -> RollbackReport:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from airflow_codebeamer.journal.entry import JSON, Entry
 from airflow_codebeamer.journal.journal import Journal
-from airflow_codebeamer.journal.runs import Run, Runs, RunState
+from airflow_codebeamer.journal.runs import Level, Run, Runs, RunState
 
-__all__ = ["JSON", "Entry", "Journal", "Run", "RunState", "Runs"]
+__all__ = ["JSON", "Entry", "Journal", "Level", "Run", "RunState", "Runs"]

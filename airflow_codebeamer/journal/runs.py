@@ -14,7 +14,7 @@ from airflow_codebeamer.database import Database, insert_missing, refused, run_t
 from airflow_codebeamer.ids import Epoch, Lineage, RunId, TrackerId
 from airflow_codebeamer.journal.entry import JSON
 
-__all__ = ["Run", "RunState", "Runs"]
+__all__ = ["Level", "Run", "RunState", "Runs"]
 
 
 class RunState(StrEnum):
@@ -83,6 +83,30 @@ class Run:
     opened_at: datetime | None = None
     changed_at: datetime | None = None
     set_id: str = ""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is to become of a run that fails, and what a person said of the rest.
+
+    It is kept in the run's summary, whatever else is written there.
+    """
+
+    name: str = ""
+    accepted: str = ""
+
+    @classmethod
+    def of(cls, run: Run) -> Level:
+        """Return what a run's summary says."""
+        summary = run.summary if isinstance(run.summary, Mapping) else {}
+        return cls(
+            str(summary.get("on_failure") or ""), str(summary.get("accepted") or "")
+        )
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return it for a summary; nothing to say is nothing."""
+        said = {"on_failure": self.name, "accepted": self.accepted}
+        return {name: value for name, value in said.items() if value}
 
 
 class Runs:

@@ -13,6 +13,7 @@ from airflow_codebeamer.locking.notice_place import read_escrow, read_notice
 from airflow_codebeamer.locking.parts import Undo, Undone
 from airflow_codebeamer.locking.permissions import Permissions, freeze, merge
 from airflow_codebeamer.locking.preflight import Preflight
+from airflow_codebeamer.locking.quarantine import accept_items
 from airflow_codebeamer.locking.queue import Queue
 from airflow_codebeamer.locking.recovery import Recovered, Recovery
 from airflow_codebeamer.locking.report import ReleaseReport
@@ -49,6 +50,7 @@ __all__ = [
     "Ticket",
     "Undo",
     "Undone",
+    "accept_items",
     "choose_escrow",
     "find_escrows",
     "freeze",

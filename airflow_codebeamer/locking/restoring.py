@@ -21,6 +21,7 @@ from airflow_codebeamer.errors import (
     DatabaseError,
     LockLostError,
     NotFoundError,
+    QuarantinedError,
     RestorePendingError,
     Retry,
 )
@@ -34,6 +35,7 @@ from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import NOTHING, Permissions, Rights
 from airflow_codebeamer.locking.policies import is_waiting, wanted_of
 from airflow_codebeamer.locking.pulse import Pulse
+from airflow_codebeamer.locking.quarantine import QUARANTINED
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 from airflow_codebeamer.locking.writing import RoleWriter
@@ -102,7 +104,7 @@ class Restoring:
             return
         try:
             report = self._parts.undo(self._lock, self._guard)
-        except LockLostError:
+        except (LockLostError, QuarantinedError):
             raise
         except CodebeamerError as error:
             if error.retry is not Retry.NEVER:
@@ -301,13 +303,13 @@ class Restoring:
 
     def _record_pending(self, pending: RestorePendingError) -> None:
         missing, history = list(pending.missing), self._parts.history
+        is_held_back = isinstance(pending, QuarantinedError)
+        kind = QUARANTINED if is_held_back else "restore_pending"
         # The store may be what fails; the error is raised either way.
         with suppress(DatabaseError):
-            said = history.find_event(self._lock.lineage, "restore_pending")
+            said = history.find_event(self._lock.lineage, kind)
             if said is None or said.detail.get("missing") != missing:
-                history.record(
-                    self._lock, "restore_pending", {"missing": missing}, who=self._by
-                )
+                history.record(self._lock, kind, {"missing": missing}, who=self._by)
 
     def _let_go(self, pulse: Pulse) -> None:
         """Say that nobody has to wait for our lease to go on with it."""

@@ -12,6 +12,7 @@ from airflow_codebeamer.locking.drift import DRIFT, Drift
 from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.journalled import list_owed, list_waiting
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.quarantine import list_left
 from airflow_codebeamer.locking.records import LockRecords
 from airflow_codebeamer.locking.ticket import Ticket
 from airflow_codebeamer.locking.witness import BEGAN, CERTIFIED, ENDED
@@ -56,6 +57,10 @@ class LockStatus:
     def list_waiting(self, lock: Lock) -> list[str]:
         """Return the names of the roles that wait for a person's answer."""
         return [entry.name for entry in list_waiting(self._records.database, lock)]
+
+    def list_quarantine(self, lock: Lock) -> list[str]:
+        """Return what of a run keeps its tracker locked; [] if nothing does."""
+        return list_left(self._records.history, lock)
 
     def list_drift(self, lock: Lock) -> list[Drift]:
         """Return the write rights that were seen while this lock was held."""

@@ -31,6 +31,7 @@ from airflow_codebeamer.skeleton.rollback import (
     RollbackReport,
     list_written,
     roll_back,
+    summary_of,
 )
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
 from airflow_codebeamer.skeleton.starting import starting_document
@@ -83,6 +84,7 @@ __all__ = [
     "resolve_target",
     "roll_back",
     "starting_document",
+    "summary_of",
     "survey_entries",
     "survey_of",
     "verify",

@@ -70,9 +70,8 @@ def _level(value: Any) -> Any:
 
 
 OnFailure = Annotated[
-    Literal["rollback", "report", "keep"],
+    Literal["rollback", "restore_or_keep_locked", "report", "keep"],
     BeforeValidator(_level),
-    _only("rollback", "report", "keep", later=("restore_or_keep_locked",)),
 ]
 
 
@@ -167,8 +166,9 @@ class Policy(Closed):
     released_field: Annotated[Literal["leave"], _only("leave", later=("clear",))] = (
         "leave"
     )
-    #: Undo a failed run (`restore` says the same), only list what it wrote, or
-    #: leave it without a word (`none` says the same).
+    #: Undo a failed run (`restore` says the same); or undo it, and keep the tracker
+    #: locked for a person to look if that cannot be done whole; or only list what
+    #: it wrote; or leave it without a word (`none` says the same).
     on_failure: OnFailure = "rollback"
     #: Refuse a document that names a larger file, in MiB; null: no limit.
     largest_attachment_mib: Annotated[StrictInt, Field(ge=0)] | None = 100
@@ -218,8 +218,9 @@ class UpdatePolicy(Closed):
 
     #: An update is there to change what it finds; the others protect edits.
     foreign_edit: Literal["fail", "keep", "overwrite"] = "overwrite"
-    #: Undo a failed run (`restore` says the same), only list what it wrote, or
-    #: leave it without a word (`none` says the same).
+    #: Undo a failed run (`restore` says the same); or undo it, and keep the tracker
+    #: locked for a person to look if that cannot be done whole; or only list what
+    #: it wrote; or leave it without a word (`none` says the same).
     on_failure: OnFailure = "rollback"
 
 

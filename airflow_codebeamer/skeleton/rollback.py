@@ -19,7 +19,7 @@ from airflow_codebeamer.errors import (
     ServerError,
 )
 from airflow_codebeamer.ids import ItemId, TrackerId
-from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.journal import JSON, Journal, Level, Run, Runs, RunState
 from airflow_codebeamer.models import FieldValue, ItemPatch
 from airflow_codebeamer.skeleton.associations import read_associations
 from airflow_codebeamer.skeleton.attachments import read_attachments
@@ -38,7 +38,7 @@ from airflow_codebeamer.skeleton.undo import (
     decide,
 )
 
-__all__ = ["RollbackReport", "list_written", "roll_back"]
+__all__ = ["RollbackReport", "list_written", "roll_back", "summary_of"]
 
 #: Lost answers and items that are locked for a moment get another chance.
 _ROUNDS = 4
@@ -87,9 +87,14 @@ def roll_back(
         crew = Crew(client.settings.connections, guard, clock, settle_seconds)
         report = _WayBack(client, run.tracker_id, crew, record).go()
     state = RunState.ROLLBACK_INCOMPLETE if report.left else RunState.ROLLED_BACK
-    summary = {"undone": len(report.undone), "left": list(report.left)}
-    runs.set_state(run.run_id, state, summary)
+    runs.set_state(run.run_id, state, summary_of(report, found or run))
     return report
+
+
+def summary_of(report: RollbackReport, run: Run) -> dict[str, JSON]:
+    """Return what the store keeps of an undone run, its level first of all."""
+    told: dict[str, JSON] = {"undone": len(report.undone), "left": list(report.left)}
+    return {**Level.of(run).to_json(), **told}
 
 
 def list_written(
