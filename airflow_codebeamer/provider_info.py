@@ -267,6 +267,15 @@ _CONFIG = {
         "settle_seconds": _seconds(
             "How long to wait between taking rights away and relying on it.", "0"
         ),
+        "break_after_seconds": _seconds(
+            "How long a living holder, whose lock somebody breaks, has to put "
+            "everything back by himself.",
+            "30",
+        ),
+        "hold_limit_seconds": _seconds(
+            "How long a lock may be held at all, whoever renews it; 0 for no limit.",
+            "0",
+        ),
         "watch_seconds": _seconds(
             "How often the permissions of a held tracker are read again while a task "
             "works, one request each time; 0 for never.",

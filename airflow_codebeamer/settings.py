@@ -191,6 +191,11 @@ class LockSettings(_Frozen):
     lock_delay: timedelta = timedelta(seconds=15)
     #: How long before its lease ends the owner stops writing.
     margin: timedelta = timedelta(seconds=15)
+    #: How long a living holder, whose lock somebody breaks, has to put everything back
+    #: by himself; never longer than what is left of his lease.
+    break_after: timedelta = timedelta(seconds=30)
+    #: How long a lock may be held at all, renewals or not; 0 for as long as it lives.
+    hold_limit: timedelta = timedelta(0)
     #: How often a waiter looks.
     poll: timedelta = timedelta(seconds=5)
     #: After how long of waiting a ticket counts as one priority more.

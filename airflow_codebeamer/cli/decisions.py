@@ -1,22 +1,36 @@
-"""`lock break|accept|amend|answer`: what only a person decides, with who and why."""
+"""`lock break|accept|amend|answer|consistent`: what a person decides, who and why."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from airflow_codebeamer.cli.lock import DRIFT, app, find_lock, release_line
+from airflow_codebeamer.cli.lock import (
+    DRIFT,
+    app,
+    find_lock,
+    lock_line,
+    release_line,
+)
 from airflow_codebeamer.cli.options import Tracker, command
 from airflow_codebeamer.cli.session import Session, who
 from airflow_codebeamer.errors import ConfigurationError, LockHeldError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking import LockState, Recovered, accept_items
+from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["NEEDS_A_PERSON", "app"]
 
 #: Exit code: something is left that no machine can finish.
 NEEDS_A_PERSON = 5
+
+_AT_ONCE = (
+    "The holder gets no time to restore by itself. Its generator may write until its "
+    "next beat, and what it left half-done is undone here only as far as a journal of "
+    "ours knows it."
+)
 
 By = Annotated[str, typer.Option(help="Who; you, without it.")]
 RoleName = Annotated[str, typer.Option("--role", help="The role, by name or id.")]
@@ -30,16 +44,32 @@ def break_lock(
     reason: Reason,
     by: By = "",
     expect_epoch: Annotated[
-        int | None, typer.Option(min=0, help="Only if the lock still has this epoch.")
+        int | None,
+        typer.Option(min=0, help="The epoch that `lock show` said; else the one now."),
     ] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Leave a living holder no time to restore.")
+    ] = False,
 ) -> int:
-    """Take a lock from its owner by force, and put the permissions back."""
+    """Take a lock from its owner by force, and put the permissions back.
+
+    A holder who lives gets `break_after` to put everything back by himself. Without
+    `--expect-epoch` the lock is broken that stands there now; a person at a terminal is
+    shown it first, and exit code 64 says which command to type.
+    """
+    number = TrackerId(tracker)
     with session.connect() as codebeamer:
+        epoch = expect_epoch
+        if epoch is None:
+            epoch = _epoch_now(session, codebeamer, number)
+        if now:
+            session.out.say(_AT_ONCE)
         report = codebeamer.engine.break_lock(
-            TrackerId(tracker),
+            number,
+            expect_epoch=Epoch(epoch),
             by=by or who(),
             reason=reason,
-            expect_epoch=None if expect_epoch is None else Epoch(expect_epoch),
+            at_once=now,
         )
     session.out.result(report.to_json(), [release_line(report)])
     return DRIFT if report.drift else 0
@@ -181,6 +211,44 @@ def accept_left_items(
         lines,
     )
     return NEEDS_A_PERSON if any(one.needs_a_person for one in recovered) else 0
+
+
+@command(app, "consistent")
+def consistent(session: Session, tracker: Tracker, reason: Reason, by: By = "") -> int:
+    """Say that you have looked at a tracker in which a holder died, and it is well.
+
+    Until then everybody who takes its lock is told of it.
+    """
+    number = TrackerId(tracker)
+    with session.connect() as codebeamer:
+        is_marked = codebeamer.engine.mark_consistent(
+            number, by=by or who(), reason=reason
+        )
+    nothing = f"Tracker {tracker}: nobody died there that you have to answer for."
+    session.out.result(
+        {"tracker_id": tracker, "consistent": is_marked},
+        [f"Tracker {tracker} counts as consistent." if is_marked else nothing],
+    )
+    return 0
+
+
+def _epoch_now(session: Session, codebeamer: Codebeamer, number: TrackerId) -> int:
+    """Return the epoch of the lock as it is now, and say so.
+
+    Raises:
+        ConfigurationError: a person is at the terminal, who is to look first.
+    """
+    lock = codebeamer.status.find(codebeamer.settings.server.base, number)
+    if lock is None or lock.state is LockState.FREE:
+        return 0
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        raise ConfigurationError(
+            "--expect-epoch",
+            f"{lock_line(lock)} To break exactly this one, type the command again with "
+            f"--expect-epoch {lock.epoch}",
+        )
+    session.out.say(f"Breaking what is there now: {lock_line(lock)}")
+    return lock.epoch
 
 
 def _outcome(one: Recovered) -> str:

@@ -27,6 +27,9 @@ __all__ = ["DRIFT", "app", "find_lock", "lock_document", "lock_line", "release_l
 #: Exit code: restored, but the permissions were not as we had left them.
 DRIFT = 4
 
+#: What `lock show` says in other words than the document.
+_AS_SENTENCES = ("owner_died", "waiting", "unanswered")
+
 app = typer.Typer(help="Take, look at and give back the locks of trackers.")
 
 OwnerName = Annotated[
@@ -149,10 +152,15 @@ def show(session: Session, tracker: Tracker) -> int:
     lines = [
         f"{name:<15} {_words(value)}"
         for name, value in document.items()
-        if value and name not in ("owner_died", "waiting", "unanswered")
+        if value and name not in _AS_SENTENCES
     ]
     lines += waiting_lines(waiting)
     lines += [f"Role {role} waits for an answer." for role in more["unanswered"]]
+    if lock.owner_died and not heir:
+        said = f"say `airflow-codebeamer lock consistent {tracker} --reason TEXT`"
+        lines.append(
+            f"A holder died while it had the tracker: look at it, then {said}."
+        )
     if heir:
         lines.append(f"Its owner did not release it; {heir} is to put the rights back.")
     session.out.result(document, lines)
@@ -226,7 +234,13 @@ def lock_document(lock: Lock) -> dict[str, Any]:
     """Return a lock as JSON: the handle, and what people ask besides."""
     document = {**lock.handle(), "owner_died": lock.owner_died}
     if lock.breaking is not None:
-        document["breaking"] = {"by": lock.breaking.by, "reason": lock.breaking.reason}
+        document["breaking"] = {
+            "by": lock.breaking.by,
+            "reason": lock.breaking.reason,
+            "until": lock.breaking.until,
+        }
+    if lock.hold_until is not None:
+        document["hold_until"] = lock.hold_until
     return document
 
 
@@ -243,6 +257,8 @@ def release_line(report: ReleaseReport) -> str:
     tracker = f"Tracker {report.tracker_id}"
     if not report.released:
         return f"{tracker}: nothing to release, {report.why}."
+    if report.why:
+        return f"{tracker} is free: {report.why}."
     roles = ", ".join(report.restored) or "no role needed it"
     line = f"{tracker} is free; put back: {roles}."
     if report.undone:

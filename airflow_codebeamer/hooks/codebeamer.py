@@ -45,6 +45,8 @@ _TIMES = (
     "open_editors_wait",
     "settle",
     "watch",
+    "break_after",
+    "hold_limit",
     "bridge",
 )
 _POLICIES = (

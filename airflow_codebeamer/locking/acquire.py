@@ -145,7 +145,7 @@ class Acquisition:
             )
             release(self._parts, seen.tracker_id, seen.owner.key, seen.epoch)
             return None
-        self._parts.deadlines.note(renewed, sent, self._wish.lease)
+        self._parts.deadlines.note_granted(renewed, sent, self._wish.lease)
         return renewed
 
     def inspect(self) -> Preflight:

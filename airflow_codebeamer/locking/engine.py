@@ -14,6 +14,7 @@ from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.journal import Journal
 from airflow_codebeamer.locking.amending import amend, answer
 from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
+from airflow_codebeamer.locking.death import mark_consistent
 from airflow_codebeamer.locking.ledger import Ledger
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock, Owner
 from airflow_codebeamer.locking.parts import Deadlines, Parts, Undo
@@ -146,15 +147,17 @@ class LockEngine(LockTaking):
         self,
         tracker_id: TrackerId,
         *,
+        expect_epoch: Epoch,
         by: str,
         reason: str,
-        expect_epoch: Epoch | None = None,
+        at_once: bool = False,
     ) -> ReleaseReport:
-        """End somebody's lock by force: fence him, wait, restore, free.
+        """End the lock that was seen under this epoch by force; nothing is left owed.
 
-        His renewals and requests are refused from now on. After the lock delay,
-        when none of his requests can be under way any more, the tracker is
-        restored and freed. Nothing locked: `released` is False.
+        The holder's renewals and requests are refused from now on. One who lives has
+        `break_after` to put everything back by himself (not with `at_once`). After
+        that and the lock delay, when none of his requests can be under way any more,
+        the tracker is restored and freed here. Nothing locked: `released` is False.
 
         Not promised: that the holder stops writing items at once; he learns of
         it at his next write, or at his next beat.
@@ -164,8 +167,21 @@ class LockEngine(LockTaking):
             RestorePendingError: not all is back yet; recovery goes on.
         """
         return break_lock(
-            self.parts, tracker_id, by=by, reason=reason, expect_epoch=expect_epoch
+            self.parts,
+            tracker_id,
+            by=by,
+            reason=reason,
+            expect_epoch=expect_epoch,
+            at_once=at_once,
         )
+
+    def mark_consistent(self, tracker_id: TrackerId, *, by: str, reason: str) -> bool:
+        """Say that a tracker in which a holder died was looked at, and is well.
+
+        Until then everybody who takes its lock is told (`Lock.owner_died`). Returns
+        False if nobody died there, or its permissions are still being restored.
+        """
+        return mark_consistent(self.parts, tracker_id, by=by, reason=reason)
 
     def amend(
         self,
@@ -227,7 +243,7 @@ class LockEngine(LockTaking):
         except LockLostError:
             self.parts.deadlines.drop(lock)
             raise
-        self.parts.deadlines.note(renewed, sent, span)
+        self.parts.deadlines.note_granted(renewed, sent, span)
         self.keep(renewed)
         return replace(renewed, is_mine=True)
 

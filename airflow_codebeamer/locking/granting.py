@@ -34,6 +34,7 @@ NOBODY: dict[str, Any] = {
     "strategy": "",
     "options": None,
     "lease_until": None,
+    "hold_until": None,
     "acquired_at": None,
     "dirty_put_until": None,
 }
@@ -41,6 +42,7 @@ UNBROKEN: dict[str, Any] = {
     "breaking_by": None,
     "breaking_reason": None,
     "breaking_since": None,
+    "breaking_until": None,
 }
 
 

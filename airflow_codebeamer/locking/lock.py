@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_codebeamer.errors import ConfigurationError
@@ -59,11 +59,15 @@ class Owner:
 
 @dataclass(frozen=True)
 class Breaking:
-    """Somebody ends the lock by force: its holder may write no more."""
+    """Somebody ends the lock by force: its holder may write no more.
+
+    Until `until` the holder may still put everything back by himself.
+    """
 
     by: str
     reason: str
     since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ class Lock:
     owner_died: bool = False
     is_mine: bool = False
     breaking: Breaking | None = None
+    hold_until: datetime | None = None
+    changed_at: datetime | None = field(default=None, repr=False)
     dirty_until: datetime | None = field(default=None, repr=False)
     fingerprint: Mapping[str, Any] | None = field(default=None, repr=False)
 
@@ -104,6 +110,13 @@ class Lock:
     def together(self) -> tuple[TrackerId, ...]:
         """The trackers of its set, itself at least."""
         return self.members or (self.tracker_id,)
+
+    @property
+    def lease(self) -> timedelta | None:
+        """How long the lease was when it was written, None if nobody has one."""
+        if self.lease_until is None or self.changed_at is None:
+            return None
+        return self.lease_until - self.changed_at
 
     def handle(self) -> dict[str, Any]:
         """Return what another process needs to go on with this lock; no secret."""

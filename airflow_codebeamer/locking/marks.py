@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, case, true, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import lock_table
@@ -21,8 +22,15 @@ __all__ = ["LockMarks"]
 class LockMarks(LockRecords):
     """Words of people about one lock: who, why, and under which epoch it was seen."""
 
-    def set_breaking(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
-        """Fence the holder of a lock at once; take it over after the lock delay."""
+    def set_breaking(
+        self, seen: Lock, *, by: str, reason: str, period: timedelta = timedelta()
+    ) -> Lock | None:
+        """Fence the holder of a lock at once; take it over after period and lock delay.
+
+        The period is no longer than his lease. In it he may restore by himself.
+        """
+        lease, now = lock_table.c.lease_until, self._database.now
+        end = self._moves.ahead(period)
         return self._mark(
             seen,
             lock_table.c.state != LockState.FREE.value,
@@ -32,6 +40,7 @@ class LockMarks(LockRecords):
             breaking_by=by,
             breaking_reason=reason,
             breaking_since=self._database.now,
+            breaking_until=case((lease <= now, now), (lease < end, lease), else_=end),
         )
 
     def forget_fingerprint(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
@@ -44,6 +53,17 @@ class LockMarks(LockRecords):
             reason=reason,
             fingerprint=None,
             lineage=None,
+        )
+
+    def mark_consistent(self, seen: Lock, *, by: str, reason: str) -> Lock | None:
+        """Forget that a holder died under an earlier lock: somebody has looked."""
+        return self._mark(
+            seen,
+            lock_table.c.owner_died == true(),
+            event="consistent",
+            by=by,
+            reason=reason,
+            owner_died=False,
         )
 
     @contextmanager

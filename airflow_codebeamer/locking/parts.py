@@ -63,6 +63,11 @@ class Deadlines:
         with self._mutex:
             self._ends[(lock.tracker_id, lock.epoch)] = end
 
+    def note_granted(self, renewed: Lock, sent: float, lease: timedelta) -> None:
+        """Remember a renewal; what was granted may be less than what was asked for."""
+        granted = renewed.lease if renewed.hold_until is not None else None
+        self.note(renewed, sent, lease if granted is None else min(lease, granted))
+
     def drop(self, lock: Lock) -> None:
         """Remember that the lock is not ours any more."""
         with self._mutex:

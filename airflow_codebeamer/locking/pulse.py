@@ -74,8 +74,8 @@ class Pulse:
         """
         lease = self._parts.settings.ttl
         sent = self._parts.deadlines.now()
-        self._parts.store.renew(lock, lease, self._states)
-        self._parts.deadlines.note(lock, sent, lease)
+        renewed = self._parts.store.renew(lock, lease, self._states)
+        self._parts.deadlines.note_granted(renewed, sent, lease)
         self._last_good = sent
 
     def lose(self, lock: Lock, error: LockLostError) -> None:

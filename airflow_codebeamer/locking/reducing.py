@@ -302,7 +302,10 @@ class Reducing:
         sent = self._parts.deadlines.now()
         reduced = [e.name for e in writer.entries.values() if e.touched]
         held = self._parts.store.hold(
-            self.lock, lease=lease, detail={"reduced": reduced}
+            self.lock,
+            lease=lease,
+            limit=self._parts.settings.hold_limit,
+            detail={"reduced": reduced},
         )
-        self._parts.deadlines.note(held, sent, lease)
+        self._parts.deadlines.note_granted(held, sent, lease)
         return held

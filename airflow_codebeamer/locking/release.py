@@ -26,7 +26,7 @@ def release(
     """Release what this owner holds, or say in the report why nothing was done."""
     for _ in range(_RACES):
         seen = parts.store.find(parts.server, tracker_id)
-        why = _not_ours(seen, owner_key, epoch)
+        why = _not_ours(parts, seen, owner_key, epoch)
         if why or seen is None:
             return ReleaseReport(tracker_id, why=why)
         report = _release(parts, seen)
@@ -75,14 +75,23 @@ def _start(parts: Parts, seen: Lock) -> Lock | None:
     )
 
 
-def _not_ours(seen: Lock | None, owner_key: str, epoch: Epoch | None) -> str:
+def _not_ours(
+    parts: Parts, seen: Lock | None, owner_key: str, epoch: Epoch | None
+) -> str:
     if seen is None or seen.state is LockState.FREE:
         return "nothing is locked"
     if seen.owner.key != owner_key:
         return f"{seen.owner.key} has the tracker"
-    if seen.breaking is not None:
+    if seen.breaking is not None and not _may_still_restore(parts, seen):
         return f"{seen.breaking.by} is breaking the lock: {seen.breaking.reason}"
     is_other = epoch is not None and seen.epoch != epoch
     if is_other and seen.state is not LockState.RESTORING:
         return f"the lock was taken again since (epoch {seen.epoch})"
     return ""
+
+
+def _may_still_restore(parts: Parts, seen: Lock) -> bool:
+    """Return whether a break leaves its holder time to put everything back himself."""
+    if seen.breaking is None or seen.state is LockState.RESTORING:
+        return False
+    return seen.breaking.until > parts.store.now()

@@ -31,7 +31,10 @@ def lock_from_row(row: Mapping[Any, Any]) -> Lock:
     breaking = None
     if since is not None:
         breaking = Breaking(
-            row["breaking_by"] or "", row["breaking_reason"] or "", since
+            row["breaking_by"] or "",
+            row["breaking_reason"] or "",
+            since,
+            moment(row["breaking_until"]) or since,
         )
     lineage = row["lineage"]
     return Lock(
@@ -52,6 +55,8 @@ def lock_from_row(row: Mapping[Any, Any]) -> Lock:
         restore_policy=row["restore_policy"] or "merge",
         owner_died=bool(row["owner_died"]),
         breaking=breaking,
+        hold_until=moment(row["hold_until"]),
+        changed_at=moment(row["changed_at"]),
         dirty_until=moment(row["dirty_put_until"]),
         fingerprint=row["fingerprint"],
     )

@@ -212,7 +212,7 @@ class SetAcquisition:
         """
         sent = self._parts.deadlines.now()
         renewed = self._parts.store.renew(lock, self._wish.lease)
-        self._parts.deadlines.note(renewed, sent, self._wish.lease)
+        self._parts.deadlines.note_granted(renewed, sent, self._wish.lease)
         return renewed
 
     @contextmanager

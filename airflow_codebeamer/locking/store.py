@@ -60,8 +60,17 @@ class LockStore(Grants, LockLeases, LockMarks):
         values = means if means and seen.state is LockState.GRANTED else {}
         return self._go_on(seen, owner, "adopt", ttl=ttl, dirty=dirty, **values)
 
-    def hold(self, lock: Lock, *, lease: timedelta, detail: Detail = None) -> Lock:
+    def hold(
+        self,
+        lock: Lock,
+        *,
+        lease: timedelta,
+        limit: timedelta = timedelta(),
+        detail: Detail = None,
+    ) -> Lock:
         """Say that the server was read and every other role is read-only.
+
+        No renewal goes past the `limit`, if there is one.
 
         Raises:
             LockLostError: the lock is not ours any more.
@@ -73,7 +82,8 @@ class LockStore(Grants, LockLeases, LockMarks):
                 "hold",
                 *self._moves.is_good(),
                 detail=detail,
-                lease_until=self._moves.ahead(lease),
+                lease_until=self._moves.ahead(min(lease, limit) if limit else lease),
+                hold_until=self._moves.ahead(limit) if limit else None,
             )
             if held is None:
                 raise lost(connection, lock)
@@ -82,13 +92,22 @@ class LockStore(Grants, LockLeases, LockMarks):
     def start_restoring(
         self, lock: Lock, *, ttl: timedelta, dirty: timedelta
     ) -> Lock | None:
-        """Begin the release of one's own lock while its lease is good."""
+        """Begin the release of one's own lock while its lease is good.
+
+        Also in the period that a break leaves for it, and the break is over with it.
+        """
+        detail = None
+        if lock.breaking is not None:
+            detail = {"why": f"{lock.breaking.by} breaks it: {lock.breaking.reason}"}
         with self._database.begin() as connection:
             return self._moves.step(
                 connection,
                 lock,
                 "restore",
-                *self._moves.is_good(),
+                *self._moves.may_restore(),
+                detail=detail,
+                **UNBROKEN,
+                hold_until=None,
                 lease_until=self._moves.ahead(ttl),
                 dirty_put_until=self._moves.later_of_dirty(dirty),
             )
@@ -125,9 +144,15 @@ class LockStore(Grants, LockLeases, LockMarks):
             "since": seen.acquired_at.isoformat() if seen.acquired_at else None,
             "why": why,
         }
-        values: dict[str, Any] = {"lease_until": self._moves.ahead(ttl)}
+        values: dict[str, Any] = {
+            "lease_until": self._moves.ahead(ttl),
+            "hold_until": None,
+        }
         if name == "clear":
             values = NOBODY
+        if seen.state in (LockState.LOCKING, LockState.HELD):
+            # He did not end his work himself. Who restores has nothing under way.
+            values["owner_died"] = True
         with self._database.begin() as connection:
             return self._moves.step(
                 connection,
@@ -138,7 +163,6 @@ class LockStore(Grants, LockLeases, LockMarks):
                 who=by,
                 **values,
                 **UNBROKEN,
-                owner_died=True,
             )
 
     def heal(
@@ -196,7 +220,6 @@ class LockStore(Grants, LockLeases, LockMarks):
                 detail=detail,
                 who=by or lock.owner.key,
                 **{**NOBODY, "fingerprint": dict(fingerprint)},
-                owner_died=False if not lock.owner_died else lock_table.c.owner_died,
             )
             if freed is None:
                 raise lost(connection, lock)
@@ -237,5 +260,6 @@ class LockStore(Grants, LockLeases, LockMarks):
                 **named(owner),
                 **values,
                 lease_until=self._moves.ahead(ttl),
+                hold_until=None,
                 dirty_put_until=self._moves.later_of_dirty(dirty),
             )

@@ -52,7 +52,7 @@ class Watch:
         """
         self.look(lock)
         if lock.breaking is not None:
-            return lock.breaking.since + self._settings.lock_delay <= now
+            return lock.breaking.until + self._settings.lock_delay <= now
         if lock.lease_until is None:
             return False
         if lock.lease_until + self._settings.lock_delay > now:

@@ -14,6 +14,7 @@ from airflow_codebeamer.locking.acquire import (
     grant_all,
     waiting_of,
 )
+from airflow_codebeamer.locking.death import tell_of_the_dead
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.policies import known_policy
@@ -187,9 +188,11 @@ class LockTaking:
         check_set(self.parts, owner.key, wish.trackers)
         check_strategy(self.parts, owner.key, wish)
         if not wish.members:
-            lock = Acquisition(self.parts, self.watch, wish).run()
-            return (replace(lock, is_mine=True),)
-        locks = SetAcquisition(self.parts, self.watch, wish).run()
+            locks: tuple[Lock, ...] = (Acquisition(self.parts, self.watch, wish).run(),)
+        else:
+            locks = SetAcquisition(self.parts, self.watch, wish).run()
+        for lock in locks:
+            tell_of_the_dead(self.parts, lock)
         return tuple(replace(lock, is_mine=True) for lock in locks)
 
     def enqueue(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, lock_table
@@ -99,7 +99,7 @@ class Transitions:
                 *self.is_good(),
             )
             .values(
-                lease_until=self.ahead(lease),
+                lease_until=self.bounded(lease),
                 lease_seq=lock_table.c.lease_seq + 1,
                 changed_at=self._database.now,
             )
@@ -111,6 +111,19 @@ class Transitions:
         """Return store time plus a span."""
         return self._database.now + span.total_seconds()
 
+    def bounded(self, lease: timedelta) -> ColumnElement[float]:
+        """Return store time plus a lease, but no later than a lock may be held."""
+        end, wanted = lock_table.c.hold_until, self.ahead(lease)
+        return case((end < wanted, end), else_=wanted)
+
+    def may_restore(self) -> tuple[ColumnElement[bool], ...]:
+        """Return what lets a holder restore: a lease, and no break that is due."""
+        now, until = self._database.now, lock_table.c.breaking_until
+        return (
+            lock_table.c.lease_until > now,
+            or_(lock_table.c.breaking_since.is_(None), until > now),
+        )
+
     def is_good(self) -> tuple[ColumnElement[bool], ...]:
         """Return what makes a lease good: not over, and nobody breaks the lock."""
         return (
@@ -121,11 +134,12 @@ class Transitions:
     def is_over(self, lock_delay: timedelta) -> ColumnElement[bool]:
         """Return what allows to take a lock over."""
         seconds = lock_delay.total_seconds()
+        broken = func.coalesce(lock_table.c.breaking_until, lock_table.c.breaking_since)
         return or_(
             lock_table.c.lease_until + seconds <= self._database.now,
             and_(
                 lock_table.c.breaking_since.is_not(None),
-                lock_table.c.breaking_since + seconds <= self._database.now,
+                broken + seconds <= self._database.now,
             ),
         )
 
@@ -184,4 +198,6 @@ def _why(lock: Lock, found: Lock | None) -> str:
         return f"{found.breaking.by} is breaking it: {found.breaking.reason}"
     if found.state is not lock.state:
         return f"it is {found.state.value} by now"
+    if found.hold_until is not None and found.lease_until == found.hold_until:
+        return "it was held for as long as hold_limit allows"
     return "its lease ran out"

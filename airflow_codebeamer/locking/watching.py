@@ -13,7 +13,7 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import RoleId
 from airflow_codebeamer.locking.drift import DRIFT
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions, Rights
 from airflow_codebeamer.locking.reducing import Reducing
@@ -46,8 +46,12 @@ class RoleWatch:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look every `watch` until `stop`; nothing if that is 0."""
-        if self._parts.settings.watch and self._thread is None:
+        """Look every `watch` until `stop`; nothing if that is 0.
+
+        Nor of a lock that takes no rights of roles: it has nothing to take again.
+        """
+        is_reduced = self._lock.strategy == ROLE_PERMISSIONS
+        if is_reduced and self._parts.settings.watch and self._thread is None:
             self._thread = threading.Thread(
                 target=self._run, name=f"watch-{self._lock.tracker_id}", daemon=True
             )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -103,3 +106,57 @@ def test_a_policy_goes_for_the_locks_of_a_command(
     commands.env.clear()
     assert commands.run("lock", "release", "--owner", "me").code == 4
     assert server.permissions(DEMO_TRACKER_ID) == before
+
+
+def test_a_break_says_which_epoch_it_breaks(server: Emulator, commands: Any) -> None:
+    commands.env["CODEBEAMER_LOCK_TIMING"] = "lock_delay=100ms"
+    taken = commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    epoch = taken["locks"][0]["epoch"]
+    ran = commands.run("lock", "break", TRACKER, "--reason", "stuck", "--now")
+    assert ran.code == 0, ran.err
+    assert f"(epoch {epoch})" in ran.err
+    assert "The holder gets no time to restore by itself." in ran.err
+
+
+@pytest.mark.trap("T15")
+def test_a_person_at_a_terminal_is_shown_the_lock_first(
+    server: Emulator, commands: Any, writes: Any
+) -> None:
+    taken = commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    epoch = taken["locks"][0]["epoch"]
+    before = writes()
+    parent, child = os.openpty()
+    command = ("lock", "break", TRACKER, "--reason", "stuck")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airflow_codebeamer.cli", *command],
+        stdin=child,
+        stdout=child,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=commands.environment(),
+    )
+    _, told = process.communicate(timeout=60)
+    os.close(child)
+    os.close(parent)
+    assert process.returncode == 64
+    assert f"Tracker {TRACKER} is held by first" in told
+    assert f"--expect-epoch {epoch}" in told
+    assert writes() == before
+
+
+def test_a_death_is_told_until_somebody_says_that_all_is_well(
+    server: Emulator, commands: Any
+) -> None:
+    commands.env["CODEBEAMER_LOCK_TIMING"] = "lock_delay=100ms"
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    commands.json("lock", "break", TRACKER, "--reason", "it died")
+    assert commands.json("lock", "show", TRACKER)["owner_died"] is True
+    told = commands.run("lock", "show", TRACKER).out.splitlines()[-1]
+    assert f"lock consistent {TRACKER} --reason TEXT" in told
+    ran = commands.run("lock", "acquire", TRACKER, "--owner", "second")
+    assert "first (taken over at 20" in ran.err
+    done = commands.json("lock", "consistent", TRACKER, "--reason", "compared")
+    assert done["consistent"] is True
+    assert commands.json("lock", "show", TRACKER)["owner_died"] is False
+    again = commands.run("lock", "consistent", TRACKER, "--reason", "compared")
+    assert "nobody died there" in again.out

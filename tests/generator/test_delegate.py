@@ -283,7 +283,9 @@ for number in range(100_000):
         run(codebeamer, lock, program(text, grace=timedelta(seconds=1)))
     breaker.join()
     written = len(server.items(DEMO_TRACKER_ID))
-    report = other.engine.break_lock(TRACKER, by="boss", reason="test")
+    report = other.engine.break_lock(
+        TRACKER, expect_epoch=lock.epoch, by="boss", reason="test"
+    )
     assert report.released
     assert len(report.undone) == written - len(before)
     assert standing(server) == before

@@ -268,7 +268,9 @@ def test_a_lost_lock_stops_writing_and_leaves_the_run_to_recovery(
     (run,) = open_runs(codebeamer)
     assert run.state is RunState.APPLYING
 
-    report = other.engine.break_lock(TRACKER, by="boss", reason="test")
+    report = other.engine.break_lock(
+        TRACKER, expect_epoch=lock.epoch, by="boss", reason="test"
+    )
     assert report.released
     assert len(report.undone) >= 2
     assert outline(server) == []

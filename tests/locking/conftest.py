@@ -135,6 +135,7 @@ class Bench:
         settings: LockSettings | None = None,
         database: Any = None,
         client: Any = None,
+        clock: Any = None,
         **more: Any,
     ) -> LockEngine:
         store = database or self.database
@@ -143,7 +144,7 @@ class Bench:
             Journal(store),
             client or self.client(login),
             settings or LockSettings(),
-            clock=self.clock,
+            clock=clock or self.clock,
             exclusive_role=EXCLUSIVE,
             say=self.said.append,
             **{"escrow": self.escrow.append, **more},

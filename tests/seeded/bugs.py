@@ -115,8 +115,8 @@ BUGS = (
             ),
             Change(
                 "locking/takeover.py",
-                "lock.breaking.since + self._settings.lock_delay <= now",
-                "lock.breaking.since <= now",
+                "lock.breaking.until + self._settings.lock_delay <= now",
+                "lock.breaking.until <= now",
             ),
         ),
         (

@@ -123,9 +123,15 @@ def _paused(target: Target) -> None:
 
 def _broken(target: Target) -> None:
     with target.ground.connect() as codebeamer, suppress(CodebeamerError):
-        codebeamer.engine.break_lock(
-            target.ground.plot.tracker_id, by="a person", reason="a random round"
-        )
+        tracker_id = target.ground.plot.tracker_id
+        lock = codebeamer.status.find(codebeamer.settings.server.base, tracker_id)
+        if lock is not None:
+            codebeamer.engine.break_lock(
+                tracker_id,
+                expect_epoch=lock.epoch,
+                by="a person",
+                reason="a random round",
+            )
 
 
 def _recovered(target: Target) -> None:
