@@ -9,6 +9,7 @@ from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import SkeletonError, VerificationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.skeleton.adoption import adopted
 from airflow_codebeamer.skeleton.apply import Applied, apply_plan
 from airflow_codebeamer.skeleton.associations import with_associations
 from airflow_codebeamer.skeleton.attachments import with_attachments
@@ -75,6 +76,7 @@ class Application:
         snapshot = with_attachments(self._client, snapshot, sent)
         if snapshot is planned.snapshot:
             return planned
+        snapshot = adopted(document, snapshot)
         again = plan(document, with_past(self._client, document, snapshot))
         if again.digest != planned.digest:
             self._say("Others changed the tracker after it was planned: planned anew.")

@@ -132,8 +132,9 @@ class Identity(Closed):
     field: StrictStr = "External ID"
     #: Stands before each key; only items with it count as ours.
     prefix: StrictStr = ""
-    #: Items without a key are never taken for ours.
-    adopt: Annotated[Literal["never"], _only("never", later=("by_path",))] = "never"
+    #: Items without a key are never taken for ours; or one that stands where the
+    #: document wants one of that name gets its key.
+    adopt: Literal["never", "by_path"] = "never"
     #: What to do when several items carry one key; `first` takes the oldest.
     duplicates: Literal["fail", "first"] = "fail"
 

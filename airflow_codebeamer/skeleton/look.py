@@ -10,6 +10,7 @@ from airflow_codebeamer.client import LONGEST_PAGE, Client
 from airflow_codebeamer.errors import ApiError, DocumentError, NotFoundError
 from airflow_codebeamer.ids import ItemId, ProjectId, TrackerId
 from airflow_codebeamer.models import Item, Project
+from airflow_codebeamer.skeleton.adoption import adopted
 from airflow_codebeamer.skeleton.associations import with_associations
 from airflow_codebeamer.skeleton.attachments import with_attachments
 from airflow_codebeamer.skeleton.directory import ServerDirectory
@@ -100,6 +101,7 @@ def read_snapshot(
     )
     check_copies(document, snapshot)
     snapshot = _with_protected(client, document, rooted(document, snapshot))
+    snapshot = adopted(document, snapshot)
     snapshot = with_associations(client, with_past(client, document, snapshot))
     return with_attachments(client, snapshot)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from airflow_codebeamer.errors import DocumentError, PlanConflictError
 from airflow_codebeamer.ids import FieldId, ItemId
+from airflow_codebeamer.skeleton.adoption import with_key
 from airflow_codebeamer.skeleton.associations import plan_associations
 from airflow_codebeamer.skeleton.attachments import AttachmentPlan, plan_attachments
 from airflow_codebeamer.skeleton.document import Document, Skeleton
@@ -69,6 +70,7 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
     files = plan_attachments(document, snapshot)
     merged.add(files)
     merged.check()
+    updates = with_key(merged.updates, snapshot)
     outline = Outline(snapshot, document.policy.order)
     creates, late = _late(outline.create(wishes), snapshot)
     moves = outline.move(wishes)
@@ -76,7 +78,7 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
     pruned = prune(document.policy.prune, gone, snapshot, outline)
     reorders = outline.reorder()
     touched = {create.key for create in creates}
-    touched |= {update.key for update in merged.updates}
+    touched |= {update.key for update in updates}
     touched |= {move.key for move in moves}
     associates, dissociates = plan_associations(snapshot)
     touched |= {step.key for step in files.attaches}
@@ -85,7 +87,7 @@ def _plan_skeleton(document: Skeleton, snapshot: Snapshot) -> Plan:
         document=document,
         snapshot=snapshot,
         creates=tuple(creates),
-        updates=(*merged.updates, *late, *pruned.updates),
+        updates=(*updates, *late, *pruned.updates),
         moves=(*moves, *pruned.moves),
         reorders=tuple(reorders),
         kept=tuple(merged.kept),

@@ -67,6 +67,8 @@ class Snapshot:
     queries: tuple[str, ...] = ()
     #: The item below which the document stands, None for the top.
     root: ItemId | None = None
+    #: Items that carry no key yet and get that of the document by their path.
+    adopted: frozenset[ItemId] = frozenset()
     #: Items that the policy protects from being pruned.
     protected: frozenset[ItemId] = frozenset()
     #: What our account gave fields last, in a tuple; None if it never gave any.

@@ -187,7 +187,6 @@ def test_aliases_are_read_and_cannot_explode():
         ({"target": {"tracker": True}}, "target.tracker", "found the truth value true"),
         ({"target": {"tracker": 1, "root": 1.5}}, "target.root", "found the number"),
         ({"target": {"tracker": 1, "projct": 1}}, "target.projct", "mean 'project'?"),
-        ({"identity": {"adopt": "by_path"}}, "identity.adopt", "use never"),
         ({"identity": {"fild": "x"}}, "identity.fild", "did you mean 'field'?"),
         (
             {"policy": {"foreign_edit": "no"}},
