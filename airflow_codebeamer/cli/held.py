@@ -69,7 +69,7 @@ def _release(session: Session, codebeamer: Codebeamer, held: Held) -> None:
     for lock in codebeamer.runs.newest_first(held.locks):
         try:
             report = codebeamer.engine.release(
-                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch, judge=False
             )
             session.out.say(release_line(report))
             held.released.append(report.to_json())

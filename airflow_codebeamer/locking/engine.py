@@ -103,27 +103,43 @@ class LockEngine(LockTaking):
         )
 
     def release(
-        self, tracker_id: TrackerId, *, owner_key: str, epoch: Epoch | None = None
+        self,
+        tracker_id: TrackerId,
+        *,
+        owner_key: str,
+        epoch: Epoch | None = None,
+        judge: bool = True,
     ) -> ReleaseReport:
         """Undo open runs, give every role its rights back, and free the tracker.
 
         Nothing held, held by somebody else, or by the same owner under a newer
         epoch than `epoch`: quiet, `released` is False and nothing is touched. Who
-        waited for the tracker waits no more.
+        waited for the tracker waits no more. Without `judge` the report is returned
+        whatever its certificate says; `ReleaseReport.require` judges it later.
 
         Raises:
             RestorePendingError: not all is back yet; recovery goes on.
+            ForeignChangesError: all is free, others wrote meanwhile, and the lock
+                was taken with the setting `certificate` at `fail`.
         """
         self.parts.store.queue.leave(self.parts.server, owner_key, tracker_id)
-        return release(self.parts, tracker_id, owner_key, epoch)
+        report = release(self.parts, tracker_id, owner_key, epoch)
+        if judge:
+            report.require()
+        return report
 
     def release_all(
-        self, *, owner_key: str, tracker_ids: Collection[TrackerId] | None = None
+        self,
+        *,
+        owner_key: str,
+        tracker_ids: Collection[TrackerId] | None = None,
+        judge: bool = True,
     ) -> tuple[ReleaseReport, ...]:
         """Release these trackers, or whatever the owner holds; quiet like `release`.
 
         Raises:
             RestorePendingError: not all is back yet; the others are released.
+            ForeignChangesError: as `release` does, when all of them are free.
         """
         if tracker_ids is None:
             held = self.parts.store.list_of(self.parts.server, owner_key)
@@ -131,7 +147,10 @@ class LockEngine(LockTaking):
             self.parts.store.queue.leave(self.parts.server, owner_key)
         for tracker_id in tracker_ids:
             self.parts.store.queue.leave(self.parts.server, owner_key, tracker_id)
-        return release_all(self.parts, tracker_ids, owner_key)
+        reports = release_all(self.parts, tracker_ids, owner_key)
+        for report in reports if judge else ():
+            report.require()
+        return reports
 
     def find_set(self, lock: Lock) -> tuple[Lock, ...]:
         """Return the locks that were taken in one with this lock, itself first.

@@ -131,7 +131,7 @@ class CodebeamerOperator(BaseOperator):
             return
         for lock in codebeamer.runs.newest_first(locks):
             codebeamer.engine.release(
-                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
+                lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch, judge=False
             )
         trackers = ", ".join(str(lock.tracker_id) for lock in locks)
         raise AirflowFailException(

@@ -91,7 +91,9 @@ class UnlockTrackerOperator(CodebeamerOperator):
             self.show_holder(context, lock)
             try:
                 reports.append(
-                    codebeamer.engine.release(lock.tracker_id, owner_key=lock.owner.key)
+                    codebeamer.engine.release(
+                        lock.tracker_id, owner_key=lock.owner.key, judge=False
+                    )
                 )
             except RestorePendingError as error:
                 pending.append(error)

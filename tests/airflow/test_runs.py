@@ -88,6 +88,28 @@ def test_whole_template_twice(runs: Runs) -> None:
     assert len(runs.keys()) == 4
 
 
+def test_what_others_change_under_the_lock_is_in_the_xcom(runs: Runs) -> None:
+    before = runs.site.server.permissions(TRACKER)
+    path = f"/v3/trackers/{TRACKER}/items"
+    body = {"name": "By an administrator"}
+    request = {"user": "bond", "method": "POST", "path": path, "body": body}
+    fault = {"kind": "actor", "operation": "createTrackerItem", "nth": 2}
+    runs.site.server.add_fault({**fault, "request": request})
+    env = {**runs.site.env(), "AIRFLOW__CODEBEAMER__CERTIFICATE": "warn"}
+    conf = {"tracker_id": TRACKER, "arguments": {"count": 2}}
+    ended = runs.driver.ask("run", dag_id="template", conf=conf, env=env)
+    assert ended["state"] == "success", ended["log"]
+    (released,) = ended["xcoms"]["unlock"]["return_value"]["released"]
+    told = released["certificate"]
+    (change,) = told["changes"]
+    assert (change["kind"], change["by"]) == ("created", "bond")
+    assert change["item_id"]
+    assert change["at"] > told["stamp_before"]
+    assert (told["changed_by_us"], told["clean"], told["gaps"]) == (4, False, [])
+    assert "created by bond at" in ended["log"]
+    assert runs.site.server.permissions(TRACKER) == before
+
+
 def test_generator_that_raises_changes_nothing(runs: Runs) -> None:
     before = runs.site.server.permissions(TRACKER)
     ended = runs("template", generator="tiny_generators:broken")

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from airflow_codebeamer.clock import SystemClock
 from airflow_codebeamer.errors import (
     ForeignChangesError,
     NotFoundError,
@@ -324,13 +325,40 @@ def test_fail_is_said_when_the_tracker_is_free(bench, owner):
     engine.acquire(bench.tracker, owner=owner)
     scene.rename(scene.items[0], "foreign")
     before = bench.permissions()
-    report = engine.release(bench.tracker, owner_key=owner.key)
+    report = engine.release(bench.tracker, owner_key=owner.key, judge=False)
     assert report.released
     assert bench.permissions() != before
     with pytest.raises(ForeignChangesError) as raised:
         report.require()
     assert raised.value.count == 1
     assert f"item {scene.items[0]} changed by root" in str(raised.value)
+
+
+@pytest.fixture
+def stored(bench, database):
+    """A bench whose store is of this dialect."""
+    bench.database.close()
+    bench.database, bench.clock = database, SystemClock()
+    return bench
+
+
+def test_a_release_by_its_owner_raises_by_itself_when_all_is_free(stored, owner):
+    engine = stored.engine(settings=LockSettings(certificate="fail"))
+    before = stored.permissions()
+    lock = engine.acquire(stored.tracker, owner=owner)
+    path = f"/v3/trackers/{stored.tracker}/items"
+    assert stored.server.act("root", "POST", path, {"name": "Foreign"}) == 200
+    with pytest.raises(ForeignChangesError, match="1 change"):
+        engine.release(stored.tracker, owner_key=owner.key, epoch=lock.epoch)
+    assert stored.permissions() == before
+    found = LockStatus(engine.parts.store).list_certificates(
+        stored.server.url, stored.tracker
+    )
+    assert [one.kind for one in found[-1].changes] == ["created"]
+    # Another lock of the same owner has nothing to answer for.
+    engine.acquire(stored.tracker, owner=owner)
+    report = engine.release(stored.tracker, owner_key=owner.key)
+    assert report.certificate.is_clean
 
 
 def test_fail_takes_no_lock_that_it_could_not_vouch_for(bench, owner):
