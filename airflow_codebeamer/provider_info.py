@@ -110,6 +110,12 @@ _CONN_FIELDS = {
         "How others are kept from writing: role_permissions, item_locks or advisory.",
         type=_TEXT,
     ),
+    "rotation": _field(
+        "Rotation",
+        "Two other connections, with a comma: their accounts write in turn, this one "
+        "only sets permissions.",
+        type=_TEXT,
+    ),
     "token": _field(
         "Token",
         "A bearer token instead of the password; the login is still needed.",

@@ -25,6 +25,7 @@ from airflow_codebeamer.errors import ConfigurationError
 
 __all__ = [
     "READ_ONLY_PERMISSIONS",
+    "WRITER_PERMISSIONS",
     "LockSettings",
     "RestorePolicy",
     "ServerSettings",
@@ -53,6 +54,23 @@ READ_ONLY_PERMISSIONS = frozenset(
 
 #: What becomes of a role that others changed while it was locked.
 RestorePolicy = Literal["merge", "exact", "keep", "ask"]
+
+#: What a lock gives the role of the account that writes, where two write in turn.
+WRITER_PERMISSIONS = frozenset(
+    {
+        "issue_edit_not_own",
+        "issue_add",
+        "issue_edit",
+        "issue_mass_edit",
+        "issue_close",
+        "issue_delete",
+        "issue_comment_add",
+        "issue_attachment_add",
+        "issue_attachment_edit",
+        "issue_attachment_edit_own",
+        "issue_association_edit",
+    }
+)
 
 _API_SUFFIXES = ("/api/v3", "/api", "/rest")
 
@@ -210,6 +228,8 @@ class LockSettings(_Frozen):
     membership_age: timedelta = timedelta(hours=24)
     #: The rights that a reduced role keeps.
     read_only: frozenset[str] = READ_ONLY_PERMISSIONS
+    #: The rights that a lock gives the one of two accounts whose turn it is.
+    writing: frozenset[str] = WRITER_PERMISSIONS
     #: Lock templates and trackers derived from one, too.
     allow_templates: bool = False
     #: What to do about people who have an item open: not to look, wait for them, or
@@ -276,3 +296,26 @@ class Settings(_Frozen):
     server: ServerSettings
     store: StoreSettings
     lock: LockSettings = LockSettings()
+    #: Two accounts that write in turn, each with its own `exclusive_role`; the
+    #: server's account then only sets permissions. None: that one writes, too.
+    writers: tuple[ServerSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _rotating(self) -> Settings:
+        if not self.writers:
+            return self
+        if len(self.writers) != 2:
+            raise ConfigurationError("writers", "two accounts write in turn, or none")
+        if any(one.base != self.server.base for one in self.writers):
+            raise ConfigurationError("writers", "all three are accounts of one server")
+        logins = {self.server.login, *(one.login for one in self.writers)}
+        if len(logins) != 3 or "" in logins:
+            raise ConfigurationError(
+                "writers", "use three accounts: two that write, one for permissions"
+            )
+        roles = {one.exclusive_role for one in self.writers}
+        if len(roles) != 2 or "" in roles:
+            raise ConfigurationError(
+                "writers", "give each writer a role of its own, as its exclusive_role"
+            )
+        return self

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.database import Database
-from airflow_codebeamer.generator import Quarantine, Runner, UndoReport
+from airflow_codebeamer.generator import Quarantine, Runner, TurnRunner, UndoReport
 from airflow_codebeamer.journal import Journal, Runs
 from airflow_codebeamer.locking import (
     Lock,
@@ -23,6 +24,8 @@ from airflow_codebeamer.locking import (
     LockStore,
     Queue,
     Recovery,
+    Rotation,
+    Writer,
 )
 from airflow_codebeamer.settings import Settings, StoreSettings
 from airflow_codebeamer.skeleton import Progress
@@ -131,6 +134,17 @@ class Codebeamer(StoreView):
         )
 
     @property
+    def writers(self) -> tuple[Writer, ...]:
+        """The two accounts that write in turn; empty if the client's does."""
+        return self._parts.get(
+            "writers",
+            lambda: tuple(
+                Writer(one.exclusive_role, Client(one, clock=self.clock))
+                for one in self.settings.writers
+            ),
+        )
+
+    @property
     def journal(self) -> Journal:
         """What was about to be done, and what became of it."""
         return self._parts.get("journal", lambda: Journal(self.database))
@@ -170,23 +184,39 @@ class Codebeamer(StoreView):
 
         Setting `stop`, from wherever, ends its program or its writing.
         """
-        return Runner(
-            self.client,
-            self.engine,
-            self.journal,
-            self.runs,
+        made = partial(
+            self._new_runner,
             clock=self.clock,
             settle=self.settings.lock.lock_delay,
             say=self._say,
             progress=progress,
             stop=stop,
         )
+        if not self.writers:
+            return made(self.client)
+        return TurnRunner(
+            made,
+            self.engine.parts.writer_client,
+            self.writers[0].client,
+            self.engine,
+            self.journal,
+            self.runs,
+            clock=self.clock,
+            say=self._say,
+            progress=progress,
+            stop=stop,
+        )
+
+    def _new_runner(self, client: Client, **how: Any) -> Runner:
+        return Runner(client, self.engine, self.journal, self.runs, **how)
 
     def close(self) -> None:
         """Close what was opened."""
         client = self._parts.find("client")
         if isinstance(client, Client):
             client.close()
+        for writer in self.writers if self._parts.find("writers") else ():
+            writer.client.close()
         super().close()
 
     def __enter__(self) -> Codebeamer:
@@ -203,6 +233,7 @@ class Codebeamer(StoreView):
             undo=self._undo,
             say=self._say,
             escrow=self._escrow,
+            rotation=Rotation(self.writers) if self.writers else None,
         )
 
     def _undo(self, lock: Lock, guard: Callable[[], None]) -> UndoReport:

@@ -100,7 +100,9 @@ def _projects(codebeamer: Codebeamer) -> Iterator[Finding]:
     found = codebeamer.client.projects.list_projects()
     names = ", ".join(sorted(project.name for project in found)) or "none"
     yield Finding("projects", bool(found), f"this account sees: {names}")
-    role = codebeamer.settings.server.exclusive_role
+    writers = codebeamer.settings.writers
+    role = " or ".join(one.exclusive_role for one in writers)
+    role = role or codebeamer.settings.server.exclusive_role
     told = f"{role} keeps write access" if role else "none set: --exclusive-role"
     yield Finding("role", bool(role), told)
     yield Finding("tracker", None, "give a tracker's number to check its permissions")

@@ -92,6 +92,15 @@ _SHARED: dict[str, Any] = {
             rich_help_panel=_SERVER,
         ),
     ],
+    "writers": Annotated[
+        str,
+        typer.Option(
+            envvar="CODEBEAMER_WRITERS",
+            help="Two accounts that write in turn, LOGIN[:ROLE][=PASSWORD_FILE] with a "
+            "comma in between; the user above then only sets permissions.",
+            rich_help_panel=_SERVER,
+        ),
+    ],
     "requests_per_second": Annotated[
         float,
         typer.Option(

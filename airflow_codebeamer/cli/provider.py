@@ -109,6 +109,7 @@ def _told(conn_id: str, rest: Sequence[str]) -> Iterator[tuple[str, str]]:
     # A password goes to the server of its connection and to no other.
     if not _is_given("url", rest) and not _is_given("user", rest):
         yield from _server(hook.settings.server)
+        yield from _writers(hook.settings.writers)
 
 
 def _server(server: ServerSettings) -> Iterator[tuple[str, str]]:
@@ -122,6 +123,16 @@ def _server(server: ServerSettings) -> Iterator[tuple[str, str]]:
     yield "EXCLUSIVE_ROLE", server.exclusive_role
     yield "REQUESTS_PER_SECOND", str(server.requests_per_second or 0)
     yield "REQUESTS_PER_MINUTE", str(server.requests_per_minute or 0)
+
+
+def _writers(writers: Sequence[ServerSettings]) -> Iterator[tuple[str, str]]:
+    if writers:
+        yield "WRITERS", ",".join(f"{w.login}:{w.exclusive_role}" for w in writers)
+    for number, writer in enumerate(writers, start=1):
+        if writer.token is not None:
+            yield f"WRITER_{number}_TOKEN", writer.token.get_secret_value()
+        elif writer.password is not None:
+            yield f"WRITER_{number}_PASSWORD", writer.password.get_secret_value()
 
 
 def _timing(settings: LockSettings) -> str:

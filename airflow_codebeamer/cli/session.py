@@ -17,6 +17,7 @@ from airflow_codebeamer.cli.escrow import escrow_writer
 from airflow_codebeamer.cli.output import Output
 from airflow_codebeamer.cli.policies import lock_policies
 from airflow_codebeamer.cli.spans import lock_settings
+from airflow_codebeamer.cli.writers import read_writers
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.settings import (
     ServerSettings,
@@ -42,6 +43,7 @@ class Where:
     verify: str = "true"
     store: str = field(default="", repr=False)
     exclusive_role: str = ""
+    writers: str = ""
     requests_per_second: float = 3.0
     requests_per_minute: float = 120.0
     timing: str = ""
@@ -86,8 +88,12 @@ class Session:
         lock = lock.model_copy(update=told | lock_policies(self.where.policy))
         if looks_again:
             lock = lock.model_copy(update={"membership_age": timedelta(0)})
+        server = self._server_settings()
         settings = Settings(
-            server=self._server_settings(), store=self.store_settings(), lock=lock
+            server=server,
+            store=self.store_settings(),
+            lock=lock,
+            writers=read_writers(self.where.writers, server),
         )
         return connect(
             settings,

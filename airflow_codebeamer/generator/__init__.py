@@ -13,6 +13,7 @@ from airflow_codebeamer.generator.quarantine import Quarantine
 from airflow_codebeamer.generator.runner import Runner, What
 from airflow_codebeamer.generator.summary import RunSummary, UndoReport
 from airflow_codebeamer.generator.timeleft import TimeLeft
+from airflow_codebeamer.generator.turns import TurnRunner
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -24,6 +25,7 @@ __all__ = [
     "RunSummary",
     "Runner",
     "TimeLeft",
+    "TurnRunner",
     "UndoReport",
     "What",
     "load_generator",

@@ -91,14 +91,23 @@ class CodebeamerHook(BaseHook):
         from airflow_codebeamer.hooks.connection import (
             basic_credentials,
             server_settings,
+            writer_connections,
         )
         from airflow_codebeamer.settings import Settings
 
-        server = server_settings(self._connection(self.codebeamer_conn_id))
-        if derived := basic_credentials(server):
-            mask_secret(derived)
+        main = self._connection(self.codebeamer_conn_id)
+        server = server_settings(main)
+        writers = [
+            server_settings(self._connection(name)) for name in writer_connections(main)
+        ]
+        for account in (server, *writers):
+            if derived := basic_credentials(account):
+                mask_secret(derived)
         return Settings(
-            server=server, store=self.store_settings(), lock=self.lock_settings()
+            server=server,
+            store=self.store_settings(),
+            lock=self.lock_settings(),
+            writers=tuple(writers),
         )
 
     @staticmethod

@@ -21,7 +21,12 @@ from airflow_codebeamer.settings import ServerSettings
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-__all__ = ["basic_credentials", "server_settings", "store_address"]
+__all__ = [
+    "basic_credentials",
+    "server_settings",
+    "store_address",
+    "writer_connections",
+]
 
 _FORM_PREFIX = "extra__codebeamer__"
 
@@ -51,6 +56,12 @@ def server_settings(connection: Connection) -> ServerSettings:
         raise ConfigurationError(
             f"{connection.conn_id}.{where}", str(first["msg"])
         ) from None
+
+
+def writer_connections(connection: Connection) -> list[str]:
+    """Return the connections of the two accounts that write in turn, if two do."""
+    named = str(_extras(connection).get("rotation", ""))
+    return [one.strip() for one in named.split(",") if one.strip()]
 
 
 def basic_credentials(settings: ServerSettings) -> str:
@@ -223,6 +234,15 @@ def _word(name: str, value: Any) -> dict[str, Any]:
     return {name: str(value).strip()}
 
 
+def _rotation(name: str, value: Any) -> dict[str, Any]:
+    """Check it; the accounts are those of other connections."""
+    if len([one for one in str(value).split(",") if one.strip()]) != 2:
+        raise ConfigurationError(
+            name, "name two connections, one for each account that writes in turn"
+        )
+    return {}
+
+
 _EXTRAS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
     "token": _token,
     "verify": _verify,
@@ -234,4 +254,5 @@ _EXTRAS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
     "exclusive_role": _word,
     "notice_tracker": _notice_tracker,
     "strategy": _word,
+    "rotation": _rotation,
 }

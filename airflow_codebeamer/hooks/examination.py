@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airflow_codebeamer.errors import CodebeamerError, ForbiddenError, NotFoundError
 from airflow_codebeamer.ids import ProjectId, UserId
 from airflow_codebeamer.models import User
+from airflow_codebeamer.settings import ServerSettings
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["examine"]
@@ -33,7 +36,9 @@ def examine(codebeamer: Codebeamer) -> tuple[bool, str]:
             if server.login
             else "the login, since the API cannot say whose token this is"
         )
-    keeps = _role(codebeamer, user, server.exclusive_role, missing)
+    keeps = _turns(codebeamer.settings.writers) or _role(
+        codebeamer, user, server.exclusive_role, missing
+    )
     try:
         codebeamer.database.ensure()
     except CodebeamerError as error:
@@ -41,6 +46,13 @@ def examine(codebeamer: Codebeamer) -> tuple[bool, str]:
     who = f" as {user.name}" if user else ""
     lacks = f"missing: {'; '.join(missing)}" if missing else "nothing is missing"
     return not missing, f"Connected to {server.base}{who}; {keeps}; {lacks}."
+
+
+def _turns(writers: Sequence[ServerSettings]) -> str:
+    if not writers:
+        return ""
+    one, other = (f"{w.login} in the role {w.exclusive_role}" for w in writers)
+    return f"{one} and {other} write in turn while a tracker is locked"
 
 
 def _role(

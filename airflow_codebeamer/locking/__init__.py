@@ -17,6 +17,7 @@ from airflow_codebeamer.locking.quarantine import accept_items
 from airflow_codebeamer.locking.queue import Queue
 from airflow_codebeamer.locking.recovery import Recovered, Recovery
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rotation import Rotation, Writer
 from airflow_codebeamer.locking.salvage import Salvage, SalvagePlan
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.status import LockStatus
@@ -45,11 +46,13 @@ __all__ = [
     "Recovery",
     "ReleaseReport",
     "RoleWatch",
+    "Rotation",
     "Salvage",
     "SalvagePlan",
     "Ticket",
     "Undo",
     "Undone",
+    "Writer",
     "accept_items",
     "choose_escrow",
     "find_escrows",

@@ -21,6 +21,7 @@ from airflow_codebeamer.locking.parts import Deadlines, Parts, Undo
 from airflow_codebeamer.locking.preflight import Preflight, look
 from airflow_codebeamer.locking.release import release
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rotation import Rotation
 from airflow_codebeamer.locking.sets import find_set, release_all
 from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.strategies import find_strategy, strategy_of
@@ -63,6 +64,7 @@ class LockEngine(LockTaking):
         undo: Undo | None = None,
         say: Callable[[str], None] | None = None,
         escrow: Callable[[str], None] | None = None,
+        rotation: Rotation | None = None,
     ) -> None:
         parts = Parts(
             store=store,
@@ -75,6 +77,7 @@ class LockEngine(LockTaking):
             say=say or _nothing,
             escrow=escrow or say or _nothing,
             deadlines=Deadlines(clock, settings.margin),
+            rotation=rotation,
         )
         super().__init__(parts)
 

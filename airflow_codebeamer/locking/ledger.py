@@ -30,11 +30,12 @@ from airflow_codebeamer.locking.roles import RoleEntry
 from airflow_codebeamer.locking.rows import entry_values
 from airflow_codebeamer.locking.store import LockStore
 
-__all__ = ["REDUCE", "RESTORE", "Ledger"]
+__all__ = ["GRANT", "REDUCE", "RESTORE", "Ledger"]
 
 #: Kinds of intents.
 REDUCE = "reduce"
 RESTORE = "restore"
+GRANT = "grant"
 
 #: Outcomes of intents. An open one is as unsettled as `UNKNOWN`.
 ANSWERED = "answered"

@@ -16,6 +16,7 @@ from airflow_codebeamer.locking.history import History
 from airflow_codebeamer.locking.ledger import Ledger
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.permissions import Permissions
+from airflow_codebeamer.locking.rotation import Rotation
 from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.settings import LockSettings
 
@@ -109,6 +110,8 @@ class Parts:
     #: Gets each escrow, as one line.
     escrow: Callable[[str], None]
     deadlines: Deadlines = field(repr=False)
+    #: Two accounts that write in turn; None: the one of the client does.
+    rotation: Rotation | None = None
 
     @property
     def server(self) -> str:
@@ -119,6 +122,12 @@ class Parts:
     def history(self) -> History:
         """The events of all locks."""
         return self.store.history
+
+    def writer_client(self, lock: Lock) -> Client:
+        """Return the client of the account that writes items under a lock."""
+        if self.rotation is None:
+            return self.client
+        return self.rotation.writer_of(self.history, lock).client
 
     def read(self, tracker_id: TrackerId) -> Permissions:
         """Return the permissions on the server right now: one request."""

@@ -38,7 +38,12 @@ def known_policy(word: str) -> str:
 
 
 def policy_of(entry: RoleEntry, policy: str) -> str:
-    """Return what goes for a role: what a person said of it, or the lock's policy."""
+    """Return what goes for a role: what a person said of it, or the lock's policy.
+
+    What we gave the role that writes goes back under each policy.
+    """
+    if entry.phase is Phase.EXCLUSIVE:
+        return "merge"
     return entry.answer or policy
 
 

@@ -21,6 +21,7 @@ from airflow_codebeamer.locking.membership import Membership
 from airflow_codebeamer.locking.orphans import find_orphans
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions, freeze, spell
+from airflow_codebeamer.locking.seating import inspect_rest, inspect_seats
 from airflow_codebeamer.models import Reference, Tracker, User
 
 __all__ = [
@@ -73,7 +74,8 @@ class Preflight:
     """What was found before locking. `findings` refuse it, `notes` do not.
 
     `writing` names the roles that would be reduced: a lock costs one request
-    for each, and two, and so does the release.
+    for each, and two, and so does the release. `writers` are the roles that write in
+    turn, if two do.
     """
 
     tracker_id: TrackerId
@@ -82,6 +84,7 @@ class Preflight:
     role_id: RoleId | None = None
     role_name: str = ""
     writing: tuple[str, ...] = ()
+    writers: tuple[tuple[str, RoleId], ...] = ()
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     requests: int = 0
@@ -123,6 +126,7 @@ def inspect_account(parts: Parts, tracker_id: TrackerId, role: str) -> Preflight
         project_id=ProjectId(tracker.project.id) if tracker.project else None,
         role_id=found.role_id,
         role_name=found.role_name,
+        writers=found.writers,
         findings=tuple(found.findings),
         notes=(*found.notes, *_ALWAYS),
         requests=parts.client.requests_made - began,
@@ -180,10 +184,19 @@ class _Found:
     notes: tuple[str, ...] = ()
     role_id: RoleId | None = None
     role_name: str = ""
+    writers: tuple[tuple[str, RoleId], ...] = ()
 
 
 def _inspect_tracker(parts: Parts, tracker: Tracker, role: str) -> _Found:
     findings, notes = _inheritance(parts, tracker)
+    if parts.rotation is not None and tracker.project is not None:
+        seats = inspect_seats(parts, ProjectId(tracker.project.id))
+        return _Found(
+            (*findings, *seats.findings),
+            (*notes, *seats.notes),
+            role_name=" or ".join(name for name, _ in seats.roles),
+            writers=seats.roles,
+        )
     login = parts.client.settings.login
     user = parts.client.users.find_user(login) if login else None
     if tracker.project is None:
@@ -254,6 +267,7 @@ def inspect_permissions(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Return findings, notes, and the roles that would be reduced; no request."""
     findings = [*_exclusive_role(account, now)]
+    findings += inspect_rest(parts, account.writers, now)
     lock = parts.store.find(parts.server, account.tracker_id)
     findings += find_orphans(parts, lock, now)
     writing = tuple(
@@ -267,7 +281,7 @@ def inspect_permissions(
 
 
 def _exclusive_role(account: Preflight, now: Permissions) -> Iterator[str]:
-    if account.role_id is None:
+    if account.role_id is None or account.writers:
         return
     rights = now.of_role(account.role_id)
     names = {now.names.get(right, "") for right in rights}

@@ -40,6 +40,7 @@ from airflow_codebeamer.locking.preflight import (
 from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.locking.turning import give_turn, grant_writer, keep_turn
 from airflow_codebeamer.locking.witness import begin_witness
 from airflow_codebeamer.locking.writing import RoleWriter
 
@@ -88,7 +89,10 @@ class Reducing:
             if account is None:
                 raise AssertionError("a granted lock needs a preflight")
             self._judge(account, now)
+            account = give_turn(self._parts, self.lock, account)
             self._snapshot(account, now, lease)
+        else:
+            keep_turn(self._parts, self.lock)
         entries = self._parts.ledger.list_roles(self.lock.lineage)
         if self._escrow is None:
             self._escrow = entrust(self._parts, self.lock, entries.values())
@@ -98,6 +102,7 @@ class Reducing:
         self._reduce_all(writer)
         self._settle(writer)
         self._floors.judge(writer)
+        self._grant(writer)
         self._entrust_again(writer, lease)
         begin_witness(self._parts, self.lock)
         return self._hold(writer, lease)
@@ -297,10 +302,21 @@ class Reducing:
             )
         return LockRefusedError(self.lock.tracker_id, [finding])
 
+    def _grant(self, writer: RoleWriter) -> None:
+        try:
+            grant_writer(self._parts, writer)
+        except ApiError as error:
+            own = [e for e in writer.entries.values() if e.phase is Phase.EXCLUSIVE]
+            raise self._refusal(error, own[0]) from error
+
     def _hold(self, writer: RoleWriter, lease: timedelta) -> Lock:
         self._pulse.stop()
         sent = self._parts.deadlines.now()
-        reduced = [e.name for e in writer.entries.values() if e.touched]
+        reduced = [
+            e.name
+            for e in writer.entries.values()
+            if e.touched and e.phase is not Phase.EXCLUSIVE
+        ]
         held = self._parts.store.hold(
             self.lock,
             lease=lease,

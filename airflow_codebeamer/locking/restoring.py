@@ -38,6 +38,7 @@ from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.quarantine import QUARANTINED
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
+from airflow_codebeamer.locking.turning import fence_writer
 from airflow_codebeamer.locking.writing import RoleWriter
 
 __all__ = ["Restoring"]
@@ -76,6 +77,7 @@ class Restoring:
         self._parts.deadlines.note(self._lock, sent, self._parts.settings.ttl)
         pulse.start(self._lock)
         try:
+            fence_writer(self._parts, self._lock)
             self._undo()
             writer = self._restore()
             self._free(writer, pulse)

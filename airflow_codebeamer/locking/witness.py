@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from airflow_codebeamer.client import Client
 from airflow_codebeamer.errors import (
     ApiError,
     CodebeamerError,
@@ -61,20 +62,19 @@ def begin_witness(parts: Parts, lock: Lock) -> None:
     policy = parts.settings.certificate
     if policy == "off":
         return
-    began = parts.client.requests_made
+    client = parts.writer_client(lock)
+    began = client.requests_made
     detail: dict[str, Any] = {"policy": policy}
     try:
-        user = parts.client.users.find_user(parts.client.settings.login)
-        sight, _ = look_at(
-            parts.client, lock.tracker_id, parts.settings.certificate_pages
-        )
+        user = client.users.find_user(client.settings.login)
+        sight, _ = look_at(client, lock.tracker_id, parts.settings.certificate_pages)
     except _Unseen as error:
         if policy == "fail":
             raise
         detail["gap"] = f"the items could not be read at the beginning ({_why(error)})"
     else:
         detail |= {"us": user.id if user is not None else 0, **sight.to_json()}
-    detail["requests"] = parts.client.requests_made - began
+    detail["requests"] = client.requests_made - began
     parts.history.record(lock, BEGAN, detail)
 
 
@@ -109,7 +109,8 @@ def _end(parts: Parts, lock: Lock, began: Event) -> Mapping[str, Any]:
     at = parts.store.now().isoformat()
     if "gap" in began.detail:
         return {"gap": began.detail["gap"], "at": at}
-    sent = parts.client.requests_made
+    client = parts.writer_client(lock)
+    sent = client.requests_made
     pulse = Pulse(parts)
     pulse.start(lock)
     try:
@@ -125,7 +126,7 @@ def _end(parts: Parts, lock: Lock, began: Event) -> Mapping[str, Any]:
         "total": after.total,
         "stamp": after.stamp,
         "digest": after.digest,
-        "requests": parts.client.requests_made - sent,
+        "requests": client.requests_made - sent,
         "found": found.to_json(),
     }
     parts.history.record(lock, ENDED, detail)
@@ -134,11 +135,12 @@ def _end(parts: Parts, lock: Lock, began: Event) -> Mapping[str, Any]:
 
 def _look_again(parts: Parts, lock: Lock, began: Event) -> tuple[Sight, Findings]:
     before = Sight.from_json(began.detail)
+    client = parts.writer_client(lock)
     if before.is_complete:
         # A tracker that has grown past the limit meanwhile is still read whole.
-        after, seen = look_at(parts.client, lock.tracker_id, _ALL_PAGES)
+        after, seen = look_at(client, lock.tracker_id, _ALL_PAGES)
     else:
-        after, seen = look_since(parts.client, lock.tracker_id, before.stamp)
+        after, seen = look_since(client, lock.tracker_id, before.stamp)
     found = compare(
         before,
         after,
@@ -193,9 +195,11 @@ def _certify(
     )
     if "gap" in ended:
         return replace(certificate, gaps=(ended["gap"],))
-    sent = parts.client.requests_made
+    client = parts.writer_client(lock)
+    sent = client.requests_made
     found = Findings.from_json(ended["found"])
-    changes, gaps, histories = _ask(parts, start, found)
+    most = parts.settings.certificate_histories
+    changes, gaps, histories = _ask(client, start, found, most)
     foreign = sum(change.count for change in changes)
     return replace(
         certificate,
@@ -205,7 +209,7 @@ def _certify(
         changed_by_us=found.ours,
         deleted_by_us=found.deleted_by_us,
         histories=histories,
-        requests=certificate.requests + parts.client.requests_made - sent,
+        requests=certificate.requests + client.requests_made - sent,
         foreign=foreign,
         changes=tuple(changes[:_MOST_CHANGES]),
         gaps=tuple(gaps),
@@ -213,7 +217,7 @@ def _certify(
 
 
 def _ask(
-    parts: Parts, start: Mapping[str, Any], found: Findings
+    client: Client, start: Mapping[str, Any], found: Findings, most: int
 ) -> tuple[list[ForeignChange], list[str], int]:
     """Read the histories of what the looks left open, as many as are allowed."""
     us, stamp = start["us"], start["stamp"]
@@ -222,13 +226,12 @@ def _ask(
     suspects = sorted(
         found.suspects, key=lambda s: (s.item.by_id == us, s.item.item_id)
     )
-    most = parts.settings.certificate_histories
     unread = suspects[most:]
     histories = 0
     for number, suspect in enumerate(suspects[:most]):
         try:
             item_id = ItemId(suspect.item.item_id)
-            history = parts.client.items.list_history(item_id)
+            history = client.items.list_history(item_id)
         except _Unseen as error:
             unread = suspects[number:]
             gaps.append(f"the history of items could not be read ({_why(error)})")
@@ -237,7 +240,7 @@ def _ask(
         foreign = foreign_versions(suspect, history, us=us, stamp=stamp)
         changes += foreign
         found.ours += not foreign
-    gaps += _listen(parts, found, changes, us, most - histories)
+    gaps += _listen(client, found, changes, us, most - histories)
     changes += [last_change(one) for one in unread if one.item.by_id != us]
     unknown = sum(one.item.by_id == us for one in unread)
     if unknown:
@@ -249,7 +252,7 @@ def _ask(
 
 
 def _listen(
-    parts: Parts, found: Findings, changes: list[ForeignChange], us: int, most: int
+    client: Client, found: Findings, changes: list[ForeignChange], us: int, most: int
 ) -> list[str]:
     """Add what others said of items; return what could not be read."""
     unread = 0
@@ -260,7 +263,7 @@ def _listen(
             continue
         most -= 1
         try:
-            comments = parts.client.items.list_comments(ItemId(talk.item_id))
+            comments = client.items.list_comments(ItemId(talk.item_id))
         except _Unseen:
             unread += 1
         else:

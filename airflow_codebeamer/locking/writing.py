@@ -25,7 +25,7 @@ from airflow_codebeamer.errors import (
     TransportError,
 )
 from airflow_codebeamer.ids import RoleId
-from airflow_codebeamer.locking.ledger import REDUCE
+from airflow_codebeamer.locking.ledger import RESTORE
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import (
@@ -100,7 +100,7 @@ class RoleWriter:
             self._parts.ledger.refused(number, f"status {error.status}")
             raise
         shown = Permissions.of(answer)
-        self._settle(number, entry, value, shown, is_first=is_first and kind == REDUCE)
+        self._settle(number, entry, value, shown, is_first=is_first and kind != RESTORE)
         self.current = shown if self._is_whole(shown) else self.read()
         return True
 
