@@ -73,6 +73,31 @@ def test_the_certificate_from_the_configuration(
         _ = CodebeamerHook().settings
 
 
+def test_two_accounts_in_turn_are_those_of_two_connections(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert CodebeamerHook().settings.writers == ()
+    for name in ("a", "b"):
+        writer = {
+            **json.loads(here.connection(exclusive_role=f"generator-{name}")),
+            "login": f"gen-{name}",
+            "password": f"secret-{name}",
+        }
+        monkeypatch.setenv(f"AIRFLOW_CONN_CB_{name.upper()}", json.dumps(writer))
+    main = here.connection(rotation="cb_a, cb_b")
+    monkeypatch.setenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT", main)
+    settings = CodebeamerHook().settings
+    assert [one.login for one in settings.writers] == ["gen-a", "gen-b"]
+    assert settings.server.login == "generator"
+    assert settings.writers[1].exclusive_role == "generator-b"
+    _, sentence = CodebeamerHook().test_connection()
+    assert "gen-b in the role generator-b write in turn" in sentence
+    main = here.connection(rotation="cb_a")
+    monkeypatch.setenv("AIRFLOW_CONN_CODEBEAMER_DEFAULT", main)
+    with pytest.raises(ConfigurationError, match="name two connections"):
+        _ = CodebeamerHook().settings
+
+
 def test_button_with_nothing_missing(here: Any) -> None:
     good, sentence = CodebeamerHook().test_connection()
     assert good, sentence
