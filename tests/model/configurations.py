@@ -16,6 +16,7 @@ class Configuration:
     seeded: bool = False
     cycles: bool = False
     is_big: bool = False
+    model: str = "lock"
 
 
 def _happens(**counts: int) -> list[str]:
@@ -188,4 +189,70 @@ SEEDED = (
             ),
         )
     ),
+)
+
+
+def _queue(name: str, what: str, *defines: str, cycles: bool = False) -> Configuration:
+    return Configuration(f"queue-{name}", what, defines, cycles=cycles, model="queue")
+
+
+QUICK_QUEUE = _queue(
+    "one-round",
+    "3 waiters; 1 who dies",
+    "ROUNDS=1",
+    "DEATHS=1",
+)
+
+QUEUE = (
+    QUICK_QUEUE,
+    _queue("two-rounds", "3 waiters that come twice, with either of two priorities"),
+    _queue(
+        "one-priority",
+        "3 waiters that come twice, with one priority: nobody is ever passed",
+        "ONE_PRIORITY",
+    ),
+    _queue(
+        "deaths",
+        "3 waiters; 2 who die, 1 who comes back",
+        *("ROUNDS=1", "DEATHS=2", "BACK=1"),
+    ),
+    _queue(
+        "misses",
+        "3 waiters; 3 offers that come too early for a slow task",
+        *("ROUNDS=1", "MISSES=3"),
+    ),
+    _queue(
+        "lapses",
+        "3 waiters; 2 who are not seen for a while, 1 missed offer",
+        *("ROUNDS=1", "LAPSES=2", "MISSES=1"),
+    ),
+    _queue(
+        "no-idle-cycle",
+        "3 waiters; 1 who dies and comes back, 1 missed offer: no cycle without "
+        "progress",
+        *("ROUNDS=1", "DEATHS=1", "BACK=1", "MISSES=1"),
+        cycles=True,
+    ),
+)
+
+QUEUE_SEEDED = tuple(
+    Configuration(
+        f"queue-{bug.lower()}", what, [f"BUG_{bug}", *defines], True, model="queue"
+    )
+    for bug, what, defines in (
+        (
+            "ONE_AFTER_THE_OTHER",
+            "who wants two trackers takes one and waits for the other",
+            (),
+        ),
+        (
+            "SETS_DO_NOT_BLOCK",
+            "who wants one tracker goes before those that wait for two",
+            (),
+        ),
+        ("GRANT_ASKS_NOBODY", "a free tracker goes to whoever asks", ()),
+        ("NO_AGEING", "a higher priority always goes first", ()),
+        ("DEAD_BLOCK", "a dead waiter keeps its turn", ["DEATHS=1"]),
+        ("OFFER_FOR_EVER", "an offer has no end", ["DEATHS=1"]),
+    )
 )

@@ -1,9 +1,9 @@
-"""Run spin on the lock's protocol: the clean configurations and the seeded faults.
+"""Run spin on the lock's protocol and its queue: clean configurations, seeded faults.
 
-`--quick` runs one configuration (for `make check`), no option runs all of the table,
-`--write` also puts the figures into `docs/explanation/model.md`. Needs spin and a C
-compiler; without them it says so and ends well, because the protocol is checked here
-and the code elsewhere.
+`--quick` runs one configuration of each (for `make check`), no option runs all of the
+tables, `--only` some of them, `--write` also puts the figures into
+`docs/explanation/model.md`. Needs spin and a C compiler; without them it says so and
+ends well, because the protocol is checked here and the code elsewhere.
 """
 
 from __future__ import annotations
@@ -19,10 +19,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.model.configurations import CLEAN, QUICK, SEEDED, Configuration
+from tests.model.configurations import (
+    CLEAN,
+    QUEUE,
+    QUEUE_SEEDED,
+    QUICK,
+    QUICK_QUEUE,
+    SEEDED,
+    Configuration,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
-MODEL = DOCS / "model" / "lock.pml"
+MODELS = DOCS / "model"
+ALL = (*CLEAN, *SEEDED, *QUEUE, *QUEUE_SEEDED)
 MEASURED = DOCS / "model" / "measured.json"
 PAGE = DOCS / "explanation" / "model.md"
 
@@ -52,9 +61,10 @@ def search(configuration: Configuration) -> Result:
         RuntimeError: the search did not end, so it says nothing.
     """
     with tempfile.TemporaryDirectory() as place:
-        shutil.copy(MODEL, place)
+        model = MODELS / f"{configuration.model}.pml"
+        shutil.copy(model, place)
         defines = [f"-D{define}" for define in configuration.defines]
-        _run(["spin", "-a", *defines, MODEL.name], place)
+        _run(["spin", "-a", *defines, model.name], place)
         kind = "-DNP" if configuration.cycles else "-DSAFETY"
         _run(["cc", "-O2", "-w", kind, *_SEARCH, "-o", "pan", "pan.c"], place)
         cycles = ["-l"] if configuration.cycles else []
@@ -81,15 +91,19 @@ def is_as_expected(configuration: Configuration, result: Result) -> bool:
     return bool(result.errors) is configuration.seeded
 
 
-def table(results: Iterable[Result]) -> str:
-    """Return the page's part that the figures make."""
+def table(
+    results: Iterable[Result],
+    clean: Sequence[Configuration] = CLEAN,
+    seeded: Sequence[Configuration] = SEEDED,
+) -> str:
+    """Return a part of the page that the figures make."""
     found = {result.name: result for result in results}
     lines = ["| configuration | states | result |", "| --- | --- | --- |"]
-    for configuration in CLEAN:
+    for configuration in clean:
         result = found[configuration.name]
         lines.append(f"| {configuration.what} | {result.states:,} | no error |")
     lines += ["", "| seeded fault | states until found |", "| --- | --- |"]
-    for configuration in SEEDED:
+    for configuration in seeded:
         result = found[configuration.name]
         lines.append(f"| {configuration.what} | {result.states:,} |")
     return "\n".join(lines)
@@ -97,11 +111,23 @@ def table(results: Iterable[Result]) -> str:
 
 def page(results: Iterable[Result]) -> str:
     """Return the whole page, its prose as it stands and its tables from the figures."""
-    head, _, rest = PAGE.read_text().partition("<!-- figures -->")
-    tail = rest.partition("<!-- end of figures -->")[2]
-    return (
-        f"{head}<!-- figures -->\n\n{table(results)}\n\n<!-- end of figures -->{tail}"
-    )
+    text = PAGE.read_text()
+    kept = list(results)
+    for mark, figures in (
+        ("figures", table(kept)),
+        ("figures of the queue", table(kept, QUEUE, QUEUE_SEEDED)),
+    ):
+        head, _, rest = text.partition(f"<!-- {mark} -->")
+        tail = rest.partition(f"<!-- end of {mark} -->")[2]
+        text = f"{head}<!-- {mark} -->\n\n{figures}\n\n<!-- end of {mark} -->{tail}"
+    return text
+
+
+def merged(results: Iterable[Result]) -> list[Result]:
+    """Return these results, and what was measured before of all the others."""
+    kept = [Result(**one) for one in json.loads(MEASURED.read_text())]
+    known = {result.name: result for result in (*kept, *results)}
+    return [known[one.name] for one in ALL if one.name in known]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not is_possible():
         sys.stdout.write("spin or a C compiler is not installed: model not checked\n")
         return 0
-    chosen = (QUICK,) if options.quick else (*CLEAN, *SEEDED)
+    chosen = (QUICK, QUICK_QUEUE) if options.quick else ALL
     if options.only:
         chosen = tuple(one for one in chosen if one.name in options.only)
     results, bad = [], 0
@@ -129,7 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{result.errors} errors, {word}\n"
         )
         sys.stdout.flush()
-    if options.write and not bad and not options.only:
+    if options.write and not bad:
+        results = merged(results)
         MEASURED.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n")
         PAGE.write_text(page(results))
     return 1 if bad else 0
