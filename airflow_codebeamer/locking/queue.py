@@ -21,6 +21,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Exists,
     Select,
     and_,
     case,
@@ -174,7 +175,8 @@ class Queue:
     ) -> ColumnElement[bool]:
         """Return the condition that nobody who waits goes before this owner.
 
-        Without a ticket he counts as come now, less the head start.
+        Without a ticket he counts as come now, less the head start. One who holds
+        a tracker already goes before those that wait: they may wait for it, too.
         """
         other = queue_table.alias("other")
         mine = _of_owner(server, trackers, owner_key)
@@ -186,20 +188,19 @@ class Queue:
             self._database.now - head_start.total_seconds(),
         )
         wanted = queue_tracker_table.alias("wanted")
-        return not_(
-            exists(
-                select(other.c.ticket)
-                .join(wanted, wanted.c.ticket == other.c.ticket)
-                .where(
-                    wanted.c.tracker_id.in_(sorted(set(trackers))),
-                    other.c.server == server,
-                    other.c.owner_key != owner_key,
-                    self._is_live(other),
-                    _goes_before(other, place, number),
-                )
-                .correlate(None)
+        ahead = exists(
+            select(other.c.ticket)
+            .join(wanted, wanted.c.ticket == other.c.ticket)
+            .where(
+                wanted.c.tracker_id.in_(sorted(set(trackers))),
+                other.c.server == server,
+                other.c.owner_key != owner_key,
+                self._is_live(other),
+                _goes_before(other, place, number),
             )
+            .correlate(None)
         )
+        return or_(not_(ahead), _holds(server, owner_key).correlate(None))
 
     def serve(
         self,
@@ -359,11 +360,14 @@ class Queue:
         return {**written, "live_until": renewed} if is_elsewhere else written
 
     def _ahead_of(self, mine: Any) -> ColumnElement[bool]:
-        """Return the condition that somebody goes before the row of a ticket."""
+        """Return the condition that somebody goes before the row of a ticket.
+
+        Nobody goes before an owner who holds something; see `turn`.
+        """
         other = queue_table.alias("other")
         theirs = queue_tracker_table.alias("theirs")
         ours = queue_tracker_table.alias("ours")
-        return exists(
+        ahead = exists(
             select(other.c.ticket)
             .join(theirs, theirs.c.ticket == other.c.ticket)
             .join(ours, ours.c.tracker_id == theirs.c.tracker_id)
@@ -376,6 +380,8 @@ class Queue:
             )
             .correlate(mine)
         )
+        holds = _holds(mine.c.server, mine.c.owner_key).correlate(mine)
+        return and_(ahead, not_(holds))
 
     def _is_live(self, ticket: Any) -> ColumnElement[bool]:
         now = self._database.now
@@ -408,6 +414,18 @@ def _is_for(tracker_id: TrackerId) -> ColumnElement[bool]:
     return queue_table.c.ticket.in_(
         select(queue_tracker_table.c.ticket).where(
             queue_tracker_table.c.tracker_id == tracker_id
+        )
+    )
+
+
+def _holds(server: Any, owner_key: Any) -> Exists:
+    """Return the condition that an owner has a lock, in whatever state."""
+    held = lock_table.alias("held")
+    return exists(
+        select(held.c.tracker_id).where(
+            held.c.server == server,
+            held.c.owner_key == owner_key,
+            held.c.state != LockState.FREE.value,
         )
     )
 

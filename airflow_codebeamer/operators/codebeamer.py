@@ -32,6 +32,7 @@ __all__ = [
     "json_of",
     "one_tracker",
     "some_trackers",
+    "whole_number",
 ]
 
 
@@ -202,6 +203,18 @@ def _number(found: Any, given: Any) -> TrackerId:
             "tracker_id", f"say the tracker's number, not {given!r}"
         )
     return TrackerId(found)
+
+
+def whole_number(value: Any, name: str) -> int:
+    """Return the number that a parameter says, as itself or as a template left it.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    found = json_of(value)
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise ConfigurationError(name, f"say a whole number, not {value!r}")
+    return found
 
 
 def json_of(value: Any) -> Any:

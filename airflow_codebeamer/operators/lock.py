@@ -22,6 +22,7 @@ from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
     json_of,
     some_trackers,
+    whole_number,
 )
 from airflow_codebeamer.operators.handle import handle_of
 from airflow_codebeamer.operators.teardown import Released
@@ -74,6 +75,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         "exclusive_role",
         "strategy_options",
         "reason",
+        "priority",
         "codebeamer_conn_id",
     )
 
@@ -86,7 +88,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         strategy_options: Mapping[str, Any] | str | None = None,
         lease: timedelta | None = None,
         wait_for: timedelta | None = None,
-        priority: int = 0,
+        priority: int | str = 0,
         skip_if_locked: bool = False,
         reason: str = "",
         restore_policy: Literal["merge", "exact", "keep", "ask"] | None = None,
@@ -171,7 +173,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
             *tracker_ids,
             owner=owner_of(context),
             reason=self.reason,
-            priority=self.priority,
+            priority=whole_number(self.priority, "priority"),
         )
         raise TaskDeferred(
             trigger=TrackerLockTrigger(
@@ -200,7 +202,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 lease=self.lease,
                 wait_for=patience,
                 exclusive_role=self.exclusive_role or None,
-                priority=self.priority,
+                priority=whole_number(self.priority, "priority"),
                 restore_policy=self.restore_policy,
                 strategy=self.strategy or "",
                 options=self._options(),

@@ -7,7 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_codebeamer.hooks.owner import owner_of
-from airflow_codebeamer.operators.codebeamer import CodebeamerOperator, some_trackers
+from airflow_codebeamer.operators.codebeamer import (
+    CodebeamerOperator,
+    some_trackers,
+    whole_number,
+)
 from airflow_codebeamer.operators.handle import handle_of
 from airflow_codebeamer.operators.teardown import Released
 
@@ -37,7 +41,12 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
         else has the tracker.
     """
 
-    template_fields: Sequence[str] = ("tracker_id", "reason", "codebeamer_conn_id")
+    template_fields: Sequence[str] = (
+        "tracker_id",
+        "reason",
+        "priority",
+        "codebeamer_conn_id",
+    )
 
     def __init__(
         self,
@@ -45,7 +54,7 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
         tracker_id: int | str | Sequence[int | str],
         reason: str = "",
         lease: timedelta | None = None,
-        priority: int = 0,
+        priority: int | str = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,7 +73,7 @@ class ReserveTrackerOperator(Released, CodebeamerOperator):
             owner=owner,
             reason=self.reason,
             lease=self.lease,
-            priority=self.priority,
+            priority=whole_number(self.priority, "priority"),
         )
         for lock in locks:
             self._tell(lock, owner)

@@ -292,7 +292,9 @@ def test_lock_that_is_skipped_where_others_are(
     with pytest.raises(AirflowSkipException, match="locked by alice"):
         lock(skip_if_locked=True).execute(CONTEXT)
     with pytest.raises(LockHeldError):
-        lock().execute(CONTEXT)
+        lock(priority="-3").execute(CONTEXT)
+    with pytest.raises(AirflowFailException, match="priority"):
+        lock(priority="urgent").execute(CONTEXT)
     over = LockEvent(status="timeout", tracker_id=TRACKER, deadline=datetime.now(UTC))
     waiting = lock(skip_if_locked=True, deferrable=True, wait_for=timedelta(seconds=30))
     with pytest.raises(AirflowSkipException):

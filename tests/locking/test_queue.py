@@ -156,6 +156,18 @@ def test_ticket_for_two_waits_for_both_and_holds_none(store: LockStore) -> None:
     assert turn is True
 
 
+def test_holder_does_not_wait_behind_one_who_waits_for_him(store: LockStore) -> None:
+    """A run with two locks, one within the other, and another that wants both."""
+    assert grant(store, "nested", ONE) is not None
+    both = enqueue(store, "both", ONE, TWO)
+    single = enqueue(store, "single", TWO)
+    assert grant(store, "late", TWO) is None
+    inner = enqueue(store, "nested", TWO)
+    assert attend(store, both, single, inner) == [False, False, True]
+    assert store.queue.stay(inner, SETTINGS)
+    assert grant(store, "nested", TWO) is not None
+
+
 def test_offer_is_made_to_the_first_alone_and_once(
     store: LockStore, clock: ManualClock
 ) -> None:

@@ -98,6 +98,8 @@ def table(
 ) -> str:
     """Return a part of the page that the figures make."""
     found = {result.name: result for result in results}
+    clean = [one for one in clean if one.name in found]
+    seeded = [one for one in seeded if one.name in found]
     lines = ["| configuration | states | result |", "| --- | --- | --- |"]
     for configuration in clean:
         result = found[configuration.name]
