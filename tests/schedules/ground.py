@@ -180,7 +180,13 @@ class Ground:
         return {role: frozenset(ids) for role, ids in own.items()}
 
     def edit(self, kind: str) -> bool:
-        """Edit as an administrator; return False if there is nothing to edit."""
+        """Edit as an administrator; return False if there is nothing to edit.
+
+        Beside `EDITS`: `grant RIGHT to NUMBER` and `revoke RIGHT of NUMBER`, where the
+        roles but the exclusive one are numbered from 0.
+        """
+        if kind[-1].isdigit():
+            return self._edit_one(*kind.split())
         role = self.writers[-1 if kind.endswith("the last") else 0]
         if kind == "another role":
             role = self.reader
@@ -197,6 +203,12 @@ class Ground:
         if role not in self._application.world.roles:
             return False
         return self._set(role, more(self.rights().get(role, frozenset())))
+
+    def _edit_one(self, verb: str, right: str, _: str, number: str) -> bool:
+        roles = [role for role in self.rights() if role != self.exempt]
+        role = sorted(roles)[int(number) % len(roles)]
+        has, one = self.rights()[role], frozenset({int(right)})
+        return self._set(role, has | one if verb == "grant" else has - one)
 
     def write_item(self, user: str) -> bool:
         """Add an item as somebody; return whether the server lets him."""

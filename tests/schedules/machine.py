@@ -35,6 +35,17 @@ __all__ = ["Machine"]
 OWNERS = st.sampled_from(["dag/run 1", "dag/run 2"])
 SPANS = st.sampled_from([1, 10, 20, 50, 70, 120, 2000, 7200])
 JUMPS = st.sampled_from([-600, -30, 30, 50, 600])
+#: Rights are granted that nobody took, and only such revoked that the lock leaves: of
+#: what it takes itself nobody can say afterwards what an administrator meant.
+EDIT_KINDS = st.one_of(
+    st.sampled_from(EDITS),
+    st.builds(
+        "grant {} to {}".format,
+        st.sampled_from([5, 6, 9, 12, 13, 15, 17, 19]),
+        st.integers(0, 3),
+    ),
+    st.builds("revoke {} of {}".format, st.sampled_from([2, 8, 10]), st.integers(0, 3)),
+)
 DEEDS = st.sampled_from(
     [
         "crash",
@@ -149,8 +160,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(plan=PLANS)
     def break_lock(self, plan: dict[int, str]) -> None:
-        tracker = self.ground.tracker
-        self._does(plan, lambda e: e.break_lock(tracker, by="root", reason="now"))
+        tracker, seen = self.ground.tracker, Epoch(self._row()["epoch"])
+        more = {"by": "root", "reason": "now", "expect_epoch": seen}
+        self._does(plan, lambda engine: engine.break_lock(tracker, **more))
 
     # What must change nothing
 
@@ -240,8 +252,13 @@ class Machine(RuleBasedStateMachine):
 
     # Everybody else
 
-    @rule(kind=st.sampled_from(EDITS))
+    @rule(kind=EDIT_KINDS)
     def edit(self, kind: str) -> None:
+        self._edit(kind)
+
+    @precondition(lambda self: self.ground.state() in ("held", "restoring"))
+    @rule(kind=EDIT_KINDS)
+    def edit_under_the_lock(self, kind: str) -> None:
         self._edit(kind)
 
     @rule(seconds=SPANS)

@@ -1,7 +1,7 @@
 """Play every schedule, on two processes, and say what came of it.
 
-`--write` puts the figures into `docs/explanation/schedules.md` when all was played.
-`--minutes` stops after so long and keeps what was done; the next call goes on there.
+`--write` puts the figures into `docs/explanation/schedules.md`. `--minutes` stops after
+so long and keeps what was done; the next call goes on there.
 `--every N` plays one of N first disturbances.
 """
 
@@ -49,6 +49,9 @@ class Result:
     bad: int = 0
     seconds: float = 0.0
     told: list[str] = field(default_factory=list)
+    #: Of how many first disturbances so many were played with all that follows.
+    firsts: int = 0
+    explored: int = 0
     #: How many schedules were bad, of how many, with a bug in our code.
     seeded: dict[str, list[int]] = field(default_factory=dict)
 
@@ -139,7 +142,8 @@ def table(result: Result) -> str:
         f"**{result.schedules:,} schedules, {result.bad} bad**; {played:,} of them "
         f"played, {rate:.0f} a second of processor time. In {result.aside:,} of those "
         "played, an edit fell between a look of ours and what became of the request "
-        "after it.",
+        f"after it. {result.explored:,} of {result.firsts:,} first disturbances were "
+        "played with all that follows.",
     ]
     if result.seeded:
         lines += ["", "| seeded bug | played | bad |", "| --- | ---: | ---: |"]
@@ -182,11 +186,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = time.monotonic() + options.minutes * 60
     with memory() as place:
         tasks = tasks_of(options.roles, place)[:: options.every]
+        result.firsts = len(tasks)
         tasks = [task for task in tasks if task not in done]
         left = len(tasks)
         for task, tally, seconds in played(tasks, options.workers, place):
             result.add(task[0], tally, seconds)
             done.add(task)
+            result.explored += 1
             left -= 1
             if tally.bad:
                 sys.stdout.write("\n".join(tally.told) + "\n")
@@ -198,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.figures:
         figures = {"schedules": sum(result.played.values()), "bad": result.bad}
         sys.stdout.write(f"{json.dumps(figures)}\n")
-    if options.write and not left and not result.bad:
+    if options.write and not result.bad:
         result.told = []
         result.seeded = {name: list(counts) for name, counts in measure().items()}
         result.seconds = round(result.seconds, 1)
