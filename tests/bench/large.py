@@ -21,7 +21,20 @@ from typing import Any
 from airflow_codebeamer.emulator import ALL_PERMISSIONS, WorldBuilder
 
 COUNT = 100_000
-TASKS = ("unchanged", "update", "create")
+TASKS = ("unchanged", "update", "create", "stream")
+
+#: A program of the kind `stream` that sends a document's lines as its items.
+SENDER = """
+import json, os, sys
+with open(os.environ["CB_GEN_MESSAGES"], "w") as out, open(sys.argv[1]) as lines:
+    def say(method, params):
+        out.write(json.dumps({"cbgen": "1", "method": method, "params": params}))
+        out.write("\\n")
+    next(lines)
+    for line in lines:
+        say("item", json.loads(line))
+    say("result", {})
+"""
 
 
 def world(count: int) -> tuple[dict[str, Any], int]:
@@ -105,8 +118,8 @@ def work(task: str, url: str, path: str, store: str, tracker: int) -> None:
     began, cpu = time.perf_counter(), time.process_time()
     number = TrackerId(tracker)
     with connect(settings) as codebeamer:
-        document = load_document(Path(path))
-        _, wanted = codebeamer.runner.plan(document, {}, number)
+        what: Any = sender(path) if task == "stream" else load_document(Path(path))
+        document, wanted = codebeamer.runner.plan(what, {}, number)
         planned = time.process_time() - cpu
         if not wanted.is_empty:
             lock = codebeamer.engine.acquire(number, owner=Owner("bench"))
@@ -127,6 +140,11 @@ def work(task: str, url: str, path: str, store: str, tracker: int) -> None:
     sys.stdout.write(json.dumps(facts) + "\n")
 
 
+def sender(path: str) -> dict[str, Any]:
+    """Return the program that sends the items of a file."""
+    return {"command": [sys.executable, "-c", SENDER, path], "kind": "stream"}
+
+
 def measure(tasks: list[str], count: int) -> Iterator[dict[str, Any]]:
     """Do each task in a process of its own, on a server that was just started."""
     with TemporaryDirectory() as folder:
@@ -137,7 +155,7 @@ def measure(tasks: list[str], count: int) -> Iterator[dict[str, Any]]:
             path = place / "world.json"
             path.write_text(json.dumps(empty if task == "create" else full))
             document = place / "document.jsonl"
-            unit = "km" if task == "update" else "m"
+            unit = "km" if task in ("update", "stream") else "m"
             write_document(document, tracker, count, unit)
             with serving(path) as url:
                 store = f"sqlite:///{place / f'{task}.db'}"
