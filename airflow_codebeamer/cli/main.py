@@ -26,6 +26,7 @@ from airflow_codebeamer.cli import (
     recover,
     restore,
     store,
+    why,
 )
 from airflow_codebeamer.cli.output import as_json
 from airflow_codebeamer.errors import (
@@ -50,7 +51,7 @@ app = typer.Typer(
     no_args_is_help=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(decisions.app, name="lock")
+app.add_typer(why.app, name="lock")
 app.add_typer(store.app, name="store")
 app.add_typer(emulator.app, name="emulator")
 queue.register(decisions.app)

@@ -24,6 +24,7 @@ from airflow_codebeamer.locking.status import LockStatus
 from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.ticket import Ticket, positions
 from airflow_codebeamer.locking.watching import RoleWatch
+from airflow_codebeamer.locking.why import Taking
 
 __all__ = [
     "Breaking",
@@ -49,6 +50,7 @@ __all__ = [
     "Rotation",
     "Salvage",
     "SalvagePlan",
+    "Taking",
     "Ticket",
     "Undo",
     "Undone",

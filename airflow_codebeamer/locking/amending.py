@@ -12,7 +12,13 @@ from airflow_codebeamer.ids import PermissionId, RoleId, TrackerId
 from airflow_codebeamer.locking.entrusting import entrust
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.permissions import NOTHING, Names, Rights, spell
+from airflow_codebeamer.locking.permissions import (
+    NOTHING,
+    Names,
+    Rights,
+    rights_to_json,
+    spell,
+)
 from airflow_codebeamer.locking.policies import ANSWERS
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 from airflow_codebeamer.locking.states import LockState
@@ -58,6 +64,7 @@ def amend(
             "role_id": entry.role_id,
             "granted": spell(added, names),
             "revoked": spell(removed, names),
+            "rights": rights_to_json(added | removed, names),
             "reason": reason,
         },
         by=by,

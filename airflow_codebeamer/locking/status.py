@@ -15,6 +15,7 @@ from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.quarantine import list_left
 from airflow_codebeamer.locking.records import LockRecords
 from airflow_codebeamer.locking.ticket import Ticket
+from airflow_codebeamer.locking.why import Taking, list_takings
 from airflow_codebeamer.locking.witness import BEGAN, CERTIFIED, ENDED
 
 __all__ = ["LockStatus"]
@@ -70,6 +71,21 @@ class LockStatus:
             Drift.of(event)
             for event in self._records.history.list_lineage(lock.lineage, DRIFT)
         ]
+
+    def list_takings(
+        self, server: str, tracker_id: TrackerId, role: str, permission: str = ""
+    ) -> list[Taking]:
+        """Return what locks took from a role, and when it came back, the oldest first.
+
+        With a permission, by name or id, only of the locks that took it.
+
+        Raises:
+            ConfigurationError: no lock of this tracker has seen such a role.
+        """
+        records = self._records
+        return list_takings(
+            records.database, records.history, server, tracker_id, role, permission
+        )
 
     def list_certificates(
         self, server: str, tracker_id: TrackerId

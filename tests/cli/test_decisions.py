@@ -160,3 +160,21 @@ def test_a_death_is_told_until_somebody_says_that_all_is_well(
     assert commands.json("lock", "show", TRACKER)["owner_died"] is False
     again = commands.run("lock", "consistent", TRACKER, "--reason", "compared")
     assert "nobody died there" in again.out
+
+
+def test_why_answers_in_words_and_as_a_document(commands: Any) -> None:
+    assert commands.run("lock", "why", TRACKER, "Tester").code == 64
+    commands.json("lock", "acquire", TRACKER, "--owner", "me", "--reason", "model")
+    away = {"CODEBEAMER_USER": "", "CODEBEAMER_PASSWORD": ""}
+    told = commands.run("lock", "why", TRACKER, "Tester", **away)
+    assert told.code == 0, told.err
+    assert "me (epoch 1, for: model) took from role Tester: issue_" in told.out
+    assert "not back yet" in told.out
+    commands.json("lock", "release", "--owner", "me")
+    ask = ("lock", "why", TRACKER, "Tester", "--permission", "issue_comment_add")
+    (one,) = commands.json(*ask)["takings"]
+    assert one["taken"] == ["issue_comment_add"]
+    assert one["taken_at"] < one["back_at"]
+    wrong = commands.run("lock", "why", TRACKER, "Nobody")
+    assert wrong.code == 64
+    assert "locks have seen" in wrong.err
