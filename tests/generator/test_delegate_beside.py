@@ -218,17 +218,27 @@ def make_tracker(server: Emulator) -> Callable[[], int]:
     return make
 
 
-def test_what_other_people_add_is_theirs(scene: Scene, server: Emulator) -> None:
+def test_what_other_people_add_is_theirs(
+    scene: Scene, server: Emulator, tmp_path: Path
+) -> None:
     before = scene.beside()
-    number = next(
-        i["id"] for i in server.items(DEMO_TRACKER_ID) if i["name"] == "Three"
+    secret = tmp_path / "bond"
+    secret.write_text("bond")
+    # The program writes as somebody else, past the relay.
+    said = scene.fails(
+        f"""
+old = {{one["name"]: one["id"] for one in items()}}
+link(old["One"], old["Two"])
+os.environ.update(CB_URL={server.url!r}, CB_USERNAME="bond",
+    CB_PASSWORD_FILE={str(secret)!r})
+form("POST", f"/items/{{old['One']}}/comments", "", "", "", comment="Theirs")
+link(old["Two"], old["One"])
+"""
     )
-    ends = [{"id": n, "type": "TrackerItemReference"} for n in (number, number - 2)]
-    kind = {"id": 4, "type": "AssociationTypeReference"}
-    body = {"from": ends[0], "to": ends[1], "type": kind}
-    assert server.act("bond", "POST", "/v3/associations", body) == 200
-    scene.fails('link(old["One"], old["Two"])')
-    assert scene.beside()[1] == sorted([*before[1], (number, number - 2)])
+    after = scene.beside()
+    assert after[0] == [*before[0], "Theirs"]
+    assert len(after[1]) == len(before[1]) + 1
+    assert "1 changes undone, nothing is left of it" in said
 
 
 def test_what_the_account_may_not_see_is_told(scene: Scene, server: Emulator) -> None:

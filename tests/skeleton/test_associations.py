@@ -10,6 +10,10 @@ from airflow_codebeamer.skeleton import Application, read_snapshot, verify
 DEPENDS, RELATED = 1, 4
 
 
+class Killed(BaseException):
+    """The process is gone."""
+
+
 class Linked:
     """Documents with associations, applied as under a lock, and what stands there."""
 
@@ -260,3 +264,25 @@ def test_a_refused_association_fails_the_run(linked):
     with pytest.raises(BadRequestError) as caught:
         linked.apply(item("a", "b"), plain("b"))
     assert "while linking 'a' to item" in str(caught.value.__notes__)
+
+
+def test_a_rollback_tells_what_was_there_from_what_the_run_made(linked):
+    rig = linked.rig
+    linked.apply(item("a", "b"), plain("b"))
+    before = rig.server.world()["associations"]
+    suspects = [{"to": {"ref": "b"}, "propagate_suspects": True}]
+    document = rig.document({**plain("a"), "associations": suspects}, plain("b"))
+    run, asked = rig.run(), 0
+
+    def guard() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        rig.apply(document, run=run, guard=guard)
+    assert len(rig.server.world()["associations"]) == 2
+    report = rig.roll_back(run)
+    assert (len(report.undone), report.left) == (1, ())
+    assert rig.server.world()["associations"] == before

@@ -21,7 +21,7 @@ class Play:
     def __init__(self, rig: Any, folder: Path) -> None:
         self.rig = rig
         self.files: dict[str, str] = {}
-        for name, content in (("a", "old"), ("b", "new"), ("c", "c")):
+        for name, content in (("a", "old"), ("b", "new"), ("c", "c"), ("d", "d")):
             path = folder / name
             path.write_text(content)
             self.files[name] = str(path)
@@ -70,7 +70,7 @@ class Play:
                 "associations": [{"to": {"ref": "one"}}],
                 "attachments": given,
             }
-            items[1]["attachments"] = given[:1]
+            items[1]["attachments"] = [given[0], {"path": self.files["d"]}]
             more["tables"] = {"Rows": rows}
             items.append({"key": "new", "name": "new", **more})
         return self.rig.document(*items)
@@ -117,7 +117,7 @@ class Play:
         world = self.rig.server.world()
         assert len(self.rig.state()) == 3
         assert len(world["associations"]) == 3
-        assert len(world["attachments"]) == 4
+        assert len(world["attachments"]) == 5
 
 
 @pytest.fixture
@@ -127,8 +127,8 @@ def play(rig: Any, tmp_path: Path) -> Play:
     return Play(rig, folder)
 
 
-#: A create, a bulk update, three links, one that goes, and four files.
-WRITES = 10
+#: A create, a bulk update, three links, one that goes, and five files.
+WRITES = 11
 
 
 def test_it_has_as_many_writes(play: Play) -> None:
