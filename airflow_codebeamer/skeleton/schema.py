@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 from airflow_codebeamer.errors import DocumentError
 from airflow_codebeamer.models import TrackerField
@@ -13,7 +14,7 @@ from airflow_codebeamer.skeleton.tables import STEP_COLUMNS
 from airflow_codebeamer.skeleton.tokens import KINDS
 from airflow_codebeamer.skeleton.wording import suggestion
 
-__all__ = ["Schema"]
+__all__ = ["Schema", "tables_of"]
 
 #: Built-in properties that only the server writes.
 _COMPUTED = frozenset(
@@ -153,6 +154,16 @@ class Schema:
             _refers(field),
             tuple(self._shape(one, path) for one in field.columns if not one.hidden),
         )
+
+
+def tables_of(schema: Schema, fields: Iterable[TrackerField]) -> list[FieldShape]:
+    """Return the tables that a document may write."""
+    found: list[FieldShape] = []
+    for field in fields:
+        if field.columns:
+            with suppress(DocumentError):
+                found.append(schema.get_table(field.name, ""))
+    return found
 
 
 def _bound(value: object) -> float | None:

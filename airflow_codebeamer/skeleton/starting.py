@@ -13,8 +13,9 @@ from airflow_codebeamer.skeleton.document import load_document
 from airflow_codebeamer.skeleton.fields import FieldShape
 from airflow_codebeamer.skeleton.kinds import Kind
 from airflow_codebeamer.skeleton.look import read_snapshot
-from airflow_codebeamer.skeleton.schema import Schema
+from airflow_codebeamer.skeleton.schema import Schema, tables_of
 from airflow_codebeamer.skeleton.snapshot import Found, Snapshot
+from airflow_codebeamer.skeleton.standing import standing_lines
 
 __all__ = ["starting_document"]
 
@@ -35,8 +36,10 @@ def starting_document(
 ) -> str:
     """Return a commented document for a tracker, in YAML.
 
-    It names the fields that a document may write, with their options, and holds
-    the first items that carry keys already. Applied as it is it changes nothing.
+    It names the fields and tables that a document may write, with their options, and
+    holds the first items that carry keys already, with their tables and the
+    associations that our account made; files stand in comments. Applied as it is it
+    changes nothing.
 
     Raises:
         DocumentError: the tracker has no text field that could keep keys.
@@ -51,10 +54,12 @@ def starting_document(
     empty = load_document({**head, "items": []})
     snapshot = read_snapshot(client, tracker_id, empty)
     tracker = client.trackers.get_tracker(tracker_id)
-    return "\n".join(_lines(snapshot, fields, keeper, prefix, tracker.name)) + "\n"
+    lines = _lines(client, snapshot, fields, keeper, prefix, tracker.name)
+    return "\n".join(lines) + "\n"
 
 
 def _lines(
+    client: Client,
     snapshot: Snapshot,
     fields: list[TrackerField],
     keeper: str,
@@ -76,7 +81,8 @@ def _lines(
     yield "# Fields that a document may write, under `fields` (kept at their value) or"
     yield "# `seed` (written once):"
     yield from _field_lines(fields, keeper)
-    yield from _item_lines(snapshot, prefix)
+    yield from _table_lines(fields)
+    yield from _item_lines(client, snapshot, fields, prefix)
 
 
 def _field_lines(fields: list[TrackerField], keeper: str) -> Iterator[str]:
@@ -86,8 +92,21 @@ def _field_lines(fields: list[TrackerField], keeper: str) -> Iterator[str]:
             shape = schema.get(field.name, "")
         except DocumentError:
             continue
-        if shape.name != keeper:
+        if shape.name != keeper and shape.kind is not Kind.TABLE:
             yield f"#   {json.dumps(shape.name, ensure_ascii=False)}: {_example(shape)}"
+
+
+def _table_lines(fields: list[TrackerField]) -> Iterator[str]:
+    tables = tables_of(Schema(fields), fields)
+    if tables:
+        yield "# Tables that it may write, under `tables`; `steps` is short for the one"
+        yield "# of test steps, with action, expected and critical:"
+    for table in tables:
+        cells = ", ".join(
+            f"{json.dumps(column.name, ensure_ascii=False)}: {_example(column)}"
+            for column in table.columns
+        )
+        yield f"#   {json.dumps(table.name, ensure_ascii=False)}: [{{{cells}}}]"
 
 
 def _example(shape: FieldShape) -> str:
@@ -107,7 +126,9 @@ def _example(shape: FieldShape) -> str:
     return _EXAMPLES.get(shape.kind, "…")
 
 
-def _item_lines(snapshot: Snapshot, prefix: str) -> Iterator[str]:
+def _item_lines(
+    client: Client, snapshot: Snapshot, fields: list[TrackerField], prefix: str
+) -> Iterator[str]:
     ours = [
         found
         for found in _in_order(snapshot)
@@ -126,15 +147,8 @@ def _item_lines(snapshot: Snapshot, prefix: str) -> Iterator[str]:
         yield "#       - {key: PUMP-1, name: Pressure, fields: {}}"
         return
     yield "items:"
-    known = {found.item_id: found.key for found in ours[:_MOST_ITEMS]}
-    for found in ours[:_MOST_ITEMS]:
-        entry = {"key": found.key.removeprefix(prefix), "name": found.name}
-        if found.parent is not None:
-            above = known.get(found.parent)
-            if above is None:
-                continue
-            entry["parent"] = above.removeprefix(prefix)
-        yield f"  - {json.dumps(entry, ensure_ascii=False)}"
+    first = ours[:_MOST_ITEMS]
+    yield from standing_lines(client, snapshot, fields, first, prefix)
     if len(ours) > _MOST_ITEMS:
         yield f"# … and {len(ours) - _MOST_ITEMS} more items with keys of yours."
 

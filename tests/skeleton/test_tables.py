@@ -14,6 +14,7 @@ from airflow_codebeamer.skeleton import (
     plan,
     read_snapshot,
     roll_back,
+    starting_document,
 )
 
 STEPS = 1000000
@@ -305,3 +306,29 @@ def _table_of(choice: dict[str, Any]) -> dict[str, Any]:
         ],
         **plain,
     }
+
+
+def test_a_starting_document_holds_what_hangs_on_items(cases, tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("1")
+    links = [{"to": {"ref": "other"}, "propagate_suspects": True}]
+    parts = {"associations": links, "attachments": [{"path": str(file)}]}
+    cases.apply(
+        case(("Press", "It stops"), **parts),
+        {"key": "other", "name": "other", "tables": {}},
+    )
+    rig = cases.rig
+    ends = [{"id": n, "type": "TrackerItemReference"} for n in (10001, 10002)]
+    kind = {"id": 4, "type": "AssociationTypeReference"}
+    body = {"from": ends[0], "to": ends[1], "type": kind}
+    assert rig.server.act("bond", "POST", "/v3/associations", body) == 200
+
+    text = starting_document(rig.client, cases.tracker)
+
+    assert '#   "Test Steps": [{"Action": {wiki: ' in text
+    assert '"Test Steps": [{"Action": "Press", "Expected result": "It stops"}]' in text
+    assert '"associations": [{"type": "depends", "to": {"ref": "other"}' in text
+    assert '    # attached: "a.txt", 1 bytes' in text
+    assert '# linked by others: {"type": "related", "to": {"ref": "other"}}' in text
+    document = load_document(text)
+    assert plan(document, read_snapshot(rig.client, cases.tracker, document)).is_empty
