@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
 import typer
 
-from airflow_codebeamer.cli.options import OptionalTracker, command
-from airflow_codebeamer.cli.session import Session
+from airflow_codebeamer.cli.options import command
+from airflow_codebeamer.cli.session import Session, who
 from airflow_codebeamer.errors import CodebeamerError
-from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.ids import ProjectId, TrackerId
+from airflow_codebeamer.locking import find_unexplained, repair_epoch
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["register"]
@@ -37,14 +40,28 @@ def register(app: typer.Typer) -> None:
     command(app, "doctor")(doctor)
 
 
-def doctor(session: Session, tracker: OptionalTracker = None) -> int:
-    """Check server, account, store and, with its number, one tracker.
+def doctor(
+    session: Session,
+    trackers: Annotated[
+        list[int] | None, typer.Argument(min=1, help="Trackers to look at.")
+    ] = None,
+    project: Annotated[
+        str,
+        typer.Option(help="Look for trackers of this project that only look locked."),
+    ] = "",
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Raise epochs of the store to those of notices."),
+    ] = False,
+) -> int:
+    """Check server, account, store and trackers: everything that a lock needs.
 
-    Says for everything that is missing what to ask the administrator for.
-    Changes nothing on the server. Exit code 1: something is missing.
+    Says for everything that is missing what to ask the administrator for, and which
+    trackers look locked though no record explains it. Changes nothing on the server.
+    Exit code 1: something is missing.
     """
     with session.connect(looks_again=True) as codebeamer:
-        findings = list(_examine(codebeamer, tracker))
+        findings = list(_examine(codebeamer, trackers or [], project, repair=repair))
     is_ok = all(finding.ok is not False for finding in findings)
     session.out.result(
         {"ok": is_ok, "findings": [vars(finding) for finding in findings]},
@@ -53,16 +70,46 @@ def doctor(session: Session, tracker: OptionalTracker = None) -> int:
     return 0 if is_ok else _MISSING
 
 
-def _examine(codebeamer: Codebeamer, tracker: int | None) -> Iterator[Finding]:
+def _examine(
+    codebeamer: Codebeamer, trackers: Sequence[int], project: str, *, repair: bool
+) -> Iterator[Finding]:
     yield from _try("store", lambda: _store(codebeamer))
     account = list(_try("server", lambda: _account(codebeamer)))
     yield from account
     if any(finding.ok is False for finding in account):
         return
-    if tracker is None:
+    if project:
+        yield from _try("project", lambda: _project(codebeamer, project, repair=repair))
+    elif not trackers:
         yield from _try("projects", lambda: _projects(codebeamer))
-    else:
-        yield from _try("tracker", lambda: _tracker(codebeamer, TrackerId(tracker)))
+    for number in map(TrackerId, trackers):
+        yield from _try("tracker", partial(_tracker, codebeamer, number))
+        yield from _try("record", partial(_record, codebeamer, number, repair=repair))
+
+
+def _project(codebeamer: Codebeamer, name: str, *, repair: bool) -> Iterator[Finding]:
+    """Look at each tracker of a project: one request, or two with notices."""
+    found = codebeamer.client.projects.find_project(name)
+    if found is None:
+        yield Finding("project", False, f"this account sees no project {name!r}")
+        return
+    listed = codebeamer.client.projects.list_trackers(ProjectId(found.id))
+    yield Finding("project", True, f"{found.name} has {len(listed)} trackers")
+    for one in listed:
+        number = TrackerId(one.id)
+        yield from _try("record", partial(_record, codebeamer, number, repair=repair))
+
+
+def _record(
+    codebeamer: Codebeamer, tracker_id: TrackerId, *, repair: bool
+) -> Iterator[Finding]:
+    parts = codebeamer.engine.parts
+    found = find_unexplained(parts, tracker_id)
+    for text in found.findings:
+        yield Finding("record", False, f"tracker {tracker_id}: {text}")
+    if repair and repair_epoch(parts, found, by=who()):
+        text = f"tracker {tracker_id}: its epoch is {found.later_epoch} now"
+        yield Finding("record", None, text)
 
 
 def _try(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

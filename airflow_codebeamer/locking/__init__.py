@@ -23,6 +23,11 @@ from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.status import LockStatus
 from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.ticket import Ticket, positions
+from airflow_codebeamer.locking.unexplained import (
+    Unexplained,
+    find_unexplained,
+    repair_epoch,
+)
 from airflow_codebeamer.locking.watching import RoleWatch
 from airflow_codebeamer.locking.why import Taking
 
@@ -54,13 +59,16 @@ __all__ = [
     "Ticket",
     "Undo",
     "Undone",
+    "Unexplained",
     "Writer",
     "accept_items",
     "choose_escrow",
     "find_escrows",
+    "find_unexplained",
     "freeze",
     "merge",
     "positions",
     "read_escrow",
     "read_notice",
+    "repair_epoch",
 ]

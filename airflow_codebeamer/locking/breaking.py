@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
+from airflow_codebeamer.locking.epochs import open_record
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
@@ -64,8 +65,14 @@ def break_period(parts: Parts, seen: Lock) -> timedelta:
 def accept_permissions(
     parts: Parts, tracker_id: TrackerId, *, by: str, reason: str
 ) -> bool:
-    """Forget what the last lock left, so that it is compared with no more."""
+    """Forget what the last lock left, so that it is compared with no more.
+
+    A tracker that was never locked gets a record for it: `doctor` asks no more.
+    """
     seen = parts.store.find(parts.server, tracker_id)
+    if seen is None:
+        open_record(parts.store, parts.server, tracker_id, host="")
+        seen = parts.store.find(parts.server, tracker_id)
     if seen is None or seen.state is not LockState.FREE:
         return False
     return parts.store.forget_fingerprint(seen, by=by, reason=reason) is not None

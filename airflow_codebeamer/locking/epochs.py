@@ -13,7 +13,24 @@ from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.transitions import SCOPE, find_row
 
-__all__ = ["raise_epoch"]
+__all__ = ["open_record", "raise_epoch"]
+
+
+def open_record(
+    store: LockStore, server: str, tracker_id: TrackerId, *, host: str
+) -> None:
+    """Have a record of a tracker, free and of no epoch, if there is none."""
+    database = store.database
+    with database.begin() as connection:
+        insert_missing(
+            connection,
+            lock_table,
+            server=server,
+            tracker_id=tracker_id,
+            scope=SCOPE,
+            created_host=host,
+            created_at=database.now,
+        )
 
 
 def raise_epoch(
@@ -30,17 +47,9 @@ def raise_epoch(
 
     In any state: whoever holds the tracker under an older epoch is fenced by it.
     """
+    open_record(store, server, tracker_id, host=host)
     database = store.database
     with database.begin() as connection:
-        insert_missing(
-            connection,
-            lock_table,
-            server=server,
-            tracker_id=tracker_id,
-            scope=SCOPE,
-            created_host=host,
-            created_at=database.now,
-        )
         before = find_row(connection, server, tracker_id)
         changed = connection.execute(
             update(lock_table)

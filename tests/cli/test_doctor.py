@@ -83,3 +83,27 @@ def test_it_does_not_believe_what_was_once_true(
     ran = commands.run("doctor", TRACKER, "--json")
     assert ran.code == 1
     assert any("alice" in text for text in missing(ran.document))
+
+
+@pytest.mark.trap("T25")
+def test_a_project_is_searched_for_trackers_that_only_look_locked(
+    commands: Any, tmp_path: Any, writes: Any
+) -> None:
+    assert commands.run("doctor", "--project", "BRK").code == 0
+    taken = commands.run("lock", "acquire", TRACKER, "--owner", "lost")
+    assert taken.code == 0, taken.err
+    assert commands.run("doctor", "--project", "BRK").code == 0
+    commands.store = f"sqlite:///{tmp_path / 'new.db'}"
+    sent = len(writes())
+    ran = commands.run("doctor", "--project", "BRK", "--json")
+    assert ran.code == 1
+    [text] = missing(ran.document)
+    assert text.startswith(f"tracker {TRACKER}: only the exclusive role may write")
+    assert len(writes()) == sent
+    assert commands.run("doctor", TRACKER).code == 1
+
+
+def test_an_unknown_project_is_told(commands: Any) -> None:
+    ran = commands.run("doctor", "--project", "NONE")
+    assert ran.code == 1
+    assert "no project 'NONE'" in ran.out

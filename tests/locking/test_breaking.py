@@ -96,7 +96,7 @@ def test_a_free_tracker_and_a_mere_reservation(bench, owner):
 
 def test_accepting_permissions_needs_a_free_tracker(bench, owner):
     engine = bench.engine()
-    assert not engine.accept_permissions(bench.tracker, by="carol", reason="x")
+    assert engine.accept_permissions(bench.tracker, by="carol", reason="x")
     engine.acquire(bench.tracker, owner=owner)
     assert not engine.accept_permissions(bench.tracker, by="carol", reason="x")
 
