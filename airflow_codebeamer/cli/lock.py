@@ -51,6 +51,9 @@ def acquire(
     restore_policy: Annotated[
         str, typer.Option(help="Of changes of others: merge, exact, keep or ask.")
     ] = "",
+    mode: Annotated[
+        str, typer.Option(help="exclusive, or freeze: nobody may write, others join.")
+    ] = "exclusive",
     strategy: Annotated[
         str, typer.Option(help="How others are kept from writing.")
     ] = "",
@@ -70,6 +73,7 @@ def acquire(
             wait_for=waits,
             priority=priority,
             restore_policy=restore_policy or None,
+            mode=mode,
             strategy=strategy,
             options=mapping(strategy_options, option="--strategy-options"),
         )

@@ -9,6 +9,7 @@ from airflow_codebeamer.database.migrations import STEPS, Step
 from airflow_codebeamer.database.place import Machine
 from airflow_codebeamer.database.schema import (
     event_table,
+    freeze_table,
     host_table,
     journal_table,
     lock_table,
@@ -27,6 +28,7 @@ __all__ = [
     "Machine",
     "Step",
     "event_table",
+    "freeze_table",
     "host_table",
     "insert_missing",
     "journal_table",

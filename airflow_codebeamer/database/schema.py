@@ -30,6 +30,7 @@ from airflow_codebeamer.database.jsontext import JsonText
 
 __all__ = [
     "event_table",
+    "freeze_table",
     "host_table",
     "journal_table",
     "lock_table",
@@ -107,6 +108,8 @@ lock_table = Table(
     # How others are kept from writing; role permissions without a name.
     _text("strategy"),
     Column("options", JsonText),
+    # "freeze" if several owners share it; exclusive without a word.
+    _text("mode"),
     _text("created_host"),
     Column("created_at", Double),
     Column("changed_at", Double),
@@ -211,6 +214,20 @@ membership_table = Table(
     Column("account", Text, primary_key=True),
     Column("checked_at", Double, nullable=False),
     Column("others", JsonText, nullable=False),
+)
+
+#: Who shares a freeze. Without a lease: he has left it.
+freeze_table = Table(
+    "codebeamer_freeze",
+    metadata,
+    Column("server", Text, primary_key=True),
+    Column("tracker_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("owner_key", Text, primary_key=True),
+    Column("lineage", Text),
+    Column("owner", JsonText),
+    _text("reason"),
+    Column("since", Double),
+    Column("lease_until", Double),
 )
 
 #: Who waits for which trackers. A ticket goes when its owner is granted them.

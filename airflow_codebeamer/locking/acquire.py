@@ -77,16 +77,18 @@ class Acquisition:
         while True:
             may_try = self.waiting.may_try()
             seen = self.find()
-            if seen is None or seen.state is LockState.FREE:
-                lock = self._take_free() if may_try else None
-            elif self.is_mine(seen):
-                lock = self._take_own(seen)
-            else:
-                lock = None
-                self.recover_dead(seen)
+            lock = self._find_way(seen, may_try=may_try)
             if lock is not None:
                 return lock
             self.wait(end)
+
+    def _find_way(self, seen: Lock | None, *, may_try: bool) -> Lock | None:
+        if seen is None or seen.state is LockState.FREE:
+            return self._take_free() if may_try else None
+        if self.is_mine(seen):
+            return self._take_own(seen)
+        self.recover_dead(seen)
+        return None
 
     def find(self) -> Lock | None:
         """Return the tracker's record."""

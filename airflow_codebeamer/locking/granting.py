@@ -33,6 +33,7 @@ NOBODY: dict[str, Any] = {
     "members": None,
     "strategy": "",
     "options": None,
+    "mode": "",
     "lease_until": None,
     "hold_until": None,
     "acquired_at": None,
@@ -95,7 +96,7 @@ class Grants(LockRecords):
             **UNBROKEN,
             "reason": reason,
             "members": members,
-            **(means or {"strategy": "", "options": None}),
+            **(means or {"strategy": "", "options": None, "mode": ""}),
             "acquired_at": self._database.now,
             "lease_until": self._moves.ahead(lease),
             "dirty_put_until": None,
@@ -173,7 +174,7 @@ def named(owner: Owner) -> dict[str, Any]:
 
 def _detail(values: dict[str, Any]) -> dict[str, Any]:
     detail = {"reason": values["reason"]}
-    for name in ("members", "strategy", "options"):
+    for name in ("members", "strategy", "options", "mode"):
         if values[name]:
             detail[name] = values[name]
     return detail

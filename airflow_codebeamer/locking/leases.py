@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import update
@@ -33,6 +34,9 @@ class LockLeases(LockRecords):
             self._moves.extend(connection, lock, lease, states)
             renewed = find_row(connection, lock.server, lock.tracker_id)
             assert renewed is not None  # noqa: S101 -- rows are never deleted
+            if lock.group:
+                # One of several: it stays his, whoever the record names.
+                renewed = replace(renewed, owner=lock.owner, group=lock.group)
             return renewed
 
     def let_go(self, lock: Lock, span: timedelta) -> None:

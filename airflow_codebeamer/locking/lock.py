@@ -13,8 +13,10 @@ from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import Epoch, Lineage, TrackerId
 from airflow_codebeamer.locking.states import LockState
 
-__all__ = ["ROLE_PERMISSIONS", "Breaking", "Lock", "Owner"]
+__all__ = ["FREEZE", "ROLE_PERMISSIONS", "Breaking", "Lock", "Owner"]
 
+#: The mode of a lock that several owners share: nobody may write, they neither.
+FREEZE = "freeze"
 #: The name of the strategy that is meant where none is named.
 ROLE_PERMISSIONS = "role_permissions"
 
@@ -80,6 +82,9 @@ class Lock:
     the trackers of the set that it was taken in, its own included; () if alone.
     `strategy` says how others are kept from writing, with these `options`.
 
+    `mode` is "freeze" if several owners share it; `group` then names the record's
+    owner, who began it, where `owner` is one of those who share it.
+
     Not promised: that it is still so. Ask `LockEngine.guard` before writing.
     """
 
@@ -98,6 +103,8 @@ class Lock:
     restore_policy: str = "merge"
     strategy: str = ROLE_PERMISSIONS
     options: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = ""
+    group: str = ""
     owner_died: bool = False
     is_mine: bool = False
     breaking: Breaking | None = None
@@ -118,6 +125,11 @@ class Lock:
             return None
         return self.lease_until - self.changed_at
 
+    @property
+    def record_key(self) -> str:
+        """The owner that the record names: of a freeze, whoever began it."""
+        return self.group or self.owner.key
+
     def handle(self) -> dict[str, Any]:
         """Return what another process needs to go on with this lock; no secret."""
         return {
@@ -135,6 +147,8 @@ class Lock:
             "restore_policy": self.restore_policy,
             "strategy": self.strategy,
             "options": dict(self.options),
+            "mode": self.mode,
+            "group": self.group,
             "is_mine": self.is_mine,
         }
 
@@ -161,6 +175,8 @@ class Lock:
                 restore_policy=str(handle.get("restore_policy", "merge")),
                 strategy=str(handle.get("strategy") or ROLE_PERMISSIONS),
                 options=dict(handle.get("options") or {}),
+                mode=str(handle.get("mode") or ""),
+                group=str(handle.get("group") or ""),
                 is_mine=bool(handle.get("is_mine", True)),
             )
         except (KeyError, TypeError, ValueError, AttributeError):

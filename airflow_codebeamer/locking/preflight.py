@@ -27,6 +27,7 @@ from airflow_codebeamer.models import Reference, Tracker, User
 __all__ = [
     "Preflight",
     "inspect_account",
+    "inspect_freeze",
     "inspect_permissions",
     "inspect_tracker",
     "look",
@@ -148,6 +149,23 @@ def inspect_tracker(parts: Parts, tracker_id: TrackerId, *notes: str) -> Preflig
         tracker_name=name,
         findings=tuple(findings),
         notes=notes,
+        requests=parts.client.requests_made - began,
+    )
+
+
+def inspect_freeze(parts: Parts, tracker_id: TrackerId) -> Preflight:
+    """Look at a tracker that nobody is to write to: one request, no role matters."""
+    began = parts.client.requests_made
+    try:
+        tracker = parts.client.trackers.get_tracker(tracker_id)
+    except (NotFoundError, ForbiddenError):
+        return inspect_tracker(parts, tracker_id)
+    findings, notes = _inheritance(parts, tracker)
+    return Preflight(
+        tracker_id,
+        tracker_name=tracker.name,
+        findings=findings,
+        notes=(*notes, *_ALWAYS),
         requests=parts.client.requests_made - began,
     )
 

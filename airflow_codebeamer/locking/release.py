@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import FREEZE, Lock
 from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
@@ -26,6 +26,11 @@ def release(
     """Release what this owner holds, or say in the report why nothing was done."""
     for _ in range(_RACES):
         seen = parts.store.find(parts.server, tracker_id)
+        if seen is not None and seen.mode == FREEZE and seen.owner.key != owner_key:
+            report = _leave(parts, seen, owner_key)
+            if report is not None:
+                return report
+            continue
         why = _not_ours(parts, seen, owner_key, epoch)
         if why or seen is None:
             return ReleaseReport(tracker_id, why=why)
@@ -52,15 +57,35 @@ def _release(parts: Parts, seen: Lock) -> ReleaseReport | None:
             return None
         settle_notice(parts, seen.tracker_id)
         return ReleaseReport(seen.tracker_id, released=True)
-    strategy = strategy_of(seen)
+    strategy_of(seen)
     lock = _start(parts, seen)
-    if lock is None:
+    return None if lock is None else _restore(parts, lock)
+
+
+def _leave(parts: Parts, seen: Lock, owner_key: str) -> ReleaseReport | None:
+    """Leave a freeze; the last one restores."""
+    if not parts.store.list_holders(seen, owner_key):
+        why = f"{seen.owner.key} has the tracker"
+        return ReleaseReport(seen.tracker_id, why=why)
+    if seen.state is not LockState.HELD:
+        return _release(parts, seen)
+    was_in, lock = parts.store.leave_freeze(
+        seen, owner_key, ttl=parts.settings.ttl, dirty=dirt_of(parts, seen)
+    )
+    if lock is not None:
+        return _restore(parts, lock)
+    if not was_in:
         return None
+    return ReleaseReport(seen.tracker_id, why="others keep it frozen")
+
+
+def _restore(parts: Parts, lock: Lock) -> ReleaseReport:
     try:
-        report = witnessed(parts, lock, strategy.leave(parts, lock).run)
+        leaving = strategy_of(lock).leave(parts, lock)
+        report = witnessed(parts, lock, leaving.run)
     except LockLostError as error:
-        return ReleaseReport(seen.tracker_id, why=error.why)
-    settle_notice(parts, seen.tracker_id)
+        return ReleaseReport(lock.tracker_id, why=error.why)
+    settle_notice(parts, lock.tracker_id)
     return report
 
 

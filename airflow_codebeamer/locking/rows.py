@@ -51,6 +51,7 @@ def lock_from_row(row: Mapping[Any, Any]) -> Lock:
         exclusive_role=row["exclusive_role"],
         strategy=row["strategy"] or ROLE_PERMISSIONS,
         options=row["options"] or {},
+        mode=row["mode"],
         members=tuple(TrackerId(number) for number in row["members"] or ()),
         restore_policy=row["restore_policy"] or "merge",
         owner_died=bool(row["owner_died"]),

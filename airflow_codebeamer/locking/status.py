@@ -13,7 +13,7 @@ from airflow_codebeamer.locking.history import Event
 from airflow_codebeamer.locking.journalled import list_owed, list_waiting
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.quarantine import list_left
-from airflow_codebeamer.locking.records import LockRecords
+from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.ticket import Ticket
 from airflow_codebeamer.locking.why import Taking, list_takings
 from airflow_codebeamer.locking.witness import BEGAN, CERTIFIED, ENDED
@@ -24,7 +24,7 @@ __all__ = ["LockStatus"]
 class LockStatus:
     """What the store says about locks; asks no server."""
 
-    def __init__(self, records: LockRecords) -> None:
+    def __init__(self, records: LockStore) -> None:
         self._records = records
 
     def find(self, server: str, tracker_id: TrackerId) -> Lock | None:
@@ -32,9 +32,17 @@ class LockStatus:
         return self._records.find(server, tracker_id)
 
     def list_locks(self, server: str | None = None) -> list[Lock]:
-        """Return every lock that is not free, of one server or of all."""
-        return [
+        """Return every lock that is not free, of one server or of all.
+
+        A freeze is listed for each who shares it.
+        """
+        owned = [
             lock for lock in self._records.list_locks(server) if lock.state.is_owned
+        ]
+        return [
+            one
+            for lock in owned
+            for one in (lock.mode and self._records.list_holders(lock)) or [lock]
         ]
 
     def list_tickets(

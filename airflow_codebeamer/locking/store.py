@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, lock_table
 from airflow_codebeamer.ids import Lineage
+from airflow_codebeamer.locking.freezes import Freezes
 from airflow_codebeamer.locking.granting import NOBODY, UNBROKEN, Grants, named
 from airflow_codebeamer.locking.leases import LockLeases
 from airflow_codebeamer.locking.lock import Lock, Owner
@@ -30,7 +31,7 @@ from airflow_codebeamer.locking.verdicts import Verdicts
 __all__ = ["LockStore"]
 
 
-class LockStore(Grants, LockLeases, LockMarks):
+class LockStore(Freezes, Grants, LockLeases, LockMarks):
     """The records of locks in one database, and every step that they can take.
 
     Methods that take a step return the lock after it, or None if the record was

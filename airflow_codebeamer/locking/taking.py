@@ -15,7 +15,8 @@ from airflow_codebeamer.locking.acquire import (
     waiting_of,
 )
 from airflow_codebeamer.locking.death import tell_of_the_dead
-from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.freezing import Freezing
+from airflow_codebeamer.locking.lock import FREEZE, ROLE_PERMISSIONS, Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.policies import known_policy
 from airflow_codebeamer.locking.sets import SetAcquisition, check_set, check_strategy
@@ -98,6 +99,7 @@ class LockTaking:
         restore_policy: str | None = None,
         strategy: str = "",
         options: Mapping[str, Any] | None = None,
+        mode: str = "exclusive",
     ) -> Lock:
         """Take the lock, or say who has it; again as the same owner is the same.
 
@@ -108,6 +110,10 @@ class LockTaking:
         `strategy` says how others are kept from writing, with `options` of its own;
         that of the settings if not given. The record keeps it, so whoever releases
         or recovers the lock does it in the same way.
+
+        In the `mode` "freeze" nobody may write, the owner neither, and others may
+        freeze it with him: it is restored when the last has released. While somebody
+        waits for the tracker alone nobody else joins.
 
         Who waits, waits in the queue: first come first served among those of the
         same `priority`; a lower one counts one more for each `ageing` of waiting.
@@ -139,6 +145,7 @@ class LockTaking:
             restore_policy=restore_policy,
             strategy=strategy,
             options=options,
+            mode=mode,
         )
         return lock
 
@@ -155,6 +162,7 @@ class LockTaking:
         restore_policy: str | None = None,
         strategy: str = "",
         options: Mapping[str, Any] | None = None,
+        mode: str = "exclusive",
     ) -> tuple[Lock, ...]:
         """Take the locks of several trackers as one: all of them, or none.
 
@@ -187,6 +195,11 @@ class LockTaking:
         find_strategy(wish.strategy).check(wish.options)
         check_set(self.parts, owner.key, wish.trackers)
         check_strategy(self.parts, owner.key, wish)
+        if mode == FREEZE:
+            lock = Freezing(self.parts, self.watch, self._freeze(wish)).run()
+            return (replace(lock, is_mine=True),)
+        if mode != "exclusive":
+            raise ConfigurationError("mode", f"say exclusive or freeze, not {mode!r}")
         if not wish.members:
             locks: tuple[Lock, ...] = (Acquisition(self.parts, self.watch, wish).run(),)
         else:
@@ -208,6 +221,18 @@ class LockTaking:
         """
         wish = self._wish(trackers, owner, reason, None, priority)
         return waiting_of(self.parts, wish).join(is_elsewhere=True)
+
+    @staticmethod
+    def _freeze(wish: Wish) -> Wish:
+        if wish.members:
+            raise ConfigurationError(
+                "mode", "a freeze is of one tracker: take one for each"
+            )
+        if wish.strategy != ROLE_PERMISSIONS:
+            raise ConfigurationError(
+                "mode", f"only {ROLE_PERMISSIONS} can freeze, not {wish.strategy}"
+            )
+        return wish
 
     def _role(self, exclusive_role: str | None) -> str:
         return exclusive_role or self.parts.exclusive_role

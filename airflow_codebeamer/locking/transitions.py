@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.engine import Connection
 
-from airflow_codebeamer.database import Database, lock_table
+from airflow_codebeamer.database import Database, freeze_table, lock_table
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.history import History
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import FREEZE, Lock
 from airflow_codebeamer.locking.rows import lock_from_row
 from airflow_codebeamer.locking.states import STEPS, LockState, sources, target
 
@@ -99,11 +99,23 @@ class Transitions:
                 *self.is_good(),
             )
             .values(
-                lease_until=self.bounded(lease),
+                lease_until=self.shared(lease),
                 lease_seq=lock_table.c.lease_seq + 1,
                 changed_at=self._database.now,
             )
         ).rowcount
+        if changed == 1 and lock.group:
+            changed = connection.execute(
+                update(freeze_table)
+                .where(
+                    freeze_table.c.server == lock.server,
+                    freeze_table.c.tracker_id == lock.tracker_id,
+                    freeze_table.c.lineage == lock.lineage,
+                    freeze_table.c.owner_key == lock.owner.key,
+                    freeze_table.c.lease_until > self._database.now,
+                )
+                .values(lease_until=self.ahead(lease))
+            ).rowcount
         if changed != 1:
             raise lost(connection, lock)
 
@@ -115,6 +127,16 @@ class Transitions:
         """Return store time plus a lease, but no later than a lock may be held."""
         end, wanted = lock_table.c.hold_until, self.ahead(lease)
         return case((end < wanted, end), else_=wanted)
+
+    def shared(self, lease: timedelta) -> ColumnElement[float]:
+        """Return a lease's end; of a held freeze, the latest of its holders'."""
+        end, wanted = lock_table.c.lease_until, self.bounded(lease)
+        is_longer = and_(
+            lock_table.c.mode == FREEZE,
+            lock_table.c.state == LockState.HELD.value,
+            end > wanted,
+        )
+        return case((is_longer, end), else_=wanted)
 
     def may_restore(self) -> tuple[ColumnElement[bool], ...]:
         """Return what lets a holder restore: a lease, and no break that is due."""
@@ -159,7 +181,7 @@ def same(lock: Lock) -> tuple[ColumnElement[bool], ...]:
         lock_table.c.tracker_id == lock.tracker_id,
         lock_table.c.scope == SCOPE,
         lock_table.c.epoch == lock.epoch,
-        lock_table.c.owner_key == lock.owner.key,
+        lock_table.c.owner_key == lock.record_key,
     )
 
 
@@ -190,7 +212,7 @@ def _why(lock: Lock, found: Lock | None) -> str:
         return "the store has no record of it"
     if found.state is LockState.FREE:
         return "it was released"
-    if found.owner.key != lock.owner.key:
+    if found.owner.key != lock.record_key:
         return f"{found.owner.key} has it now"
     if found.epoch != lock.epoch:
         return f"it was taken over, under epoch {found.epoch}"

@@ -31,6 +31,7 @@ class Wish:
     members: tuple[TrackerId, ...] = ()
     strategy: str = ROLE_PERMISSIONS
     options: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = ""
 
     @property
     def means(self) -> dict[str, Any]:
@@ -39,6 +40,7 @@ class Wish:
         return {
             "strategy": "" if is_usual else self.strategy,
             "options": dict(self.options) or None,
+            "mode": self.mode,
         }
 
     @property

@@ -90,6 +90,8 @@ class LeaseKeeper:
 def _current(codebeamer: Codebeamer, given: Lock) -> Lock:
     """Return the lock as it is now: a generator's retry may have taken it again."""
     found = codebeamer.status.find(given.server, given.tracker_id)
+    if found is not None and given.group and found.lineage == given.lineage:
+        return given
     if found is None or found.owner.key != given.owner.key:
         who = found.owner.key if found is not None and found.owner.key else "nobody"
         raise LockLostError(

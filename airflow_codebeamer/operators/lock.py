@@ -50,6 +50,8 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     :param tracker_id: the tracker's number, or a list of numbers: one lock of all.
     :param exclusive_role: name or id of the role that keeps write access; the
         connection's extra `exclusive_role` if not given.
+    :param mode: `exclusive`, or `freeze`: nobody may write, this run neither, and
+        others may freeze it as well; restored when the last has unlocked.
     :param strategy: how others are kept from writing: `role_permissions`, `item_locks`
         (chosen items only), `advisory` (the record only), or one that another
         distribution brings; that of the connection if not given.
@@ -84,6 +86,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         *,
         tracker_id: int | str | Sequence[int | str],
         exclusive_role: str | None = None,
+        mode: Literal["exclusive", "freeze"] = "exclusive",
         strategy: str | None = None,
         strategy_options: Mapping[str, Any] | str | None = None,
         lease: timedelta | None = None,
@@ -98,6 +101,9 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         super().__init__(**kwargs)
         self.tracker_id = tracker_id
         self.exclusive_role = exclusive_role
+        if mode not in ("exclusive", "freeze"):
+            raise ConfigurationError("mode", f"say exclusive or freeze, not {mode!r}")
+        self.mode = mode
         self.strategy = strategy
         self.strategy_options = strategy_options
         self.lease = lease
@@ -204,6 +210,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
                 exclusive_role=self.exclusive_role or None,
                 priority=whole_number(self.priority, "priority"),
                 restore_policy=self.restore_policy,
+                mode=self.mode,
                 strategy=self.strategy or "",
                 options=self._options(),
             )
@@ -242,7 +249,7 @@ def _told(lock: Lock, reduced: Sequence[str] | None) -> str:
         line += f", for: {lock.reason}"
     if reduced is not None:
         line += f"; reduced: {', '.join(reduced) or 'no role, none may write'}"
-    return f"{line}; may still write: {lock.exclusive_role}"
+    return f"{line}; may still write: {lock.exclusive_role or 'nobody'}"
 
 
 def _reduced(codebeamer: Codebeamer, lock: Lock) -> Sequence[str] | None:

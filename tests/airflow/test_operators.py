@@ -201,6 +201,41 @@ def test_a_set_of_which_one_is_taken(here: Any, elsewhere: Codebeamer) -> None:
     assert unlock(lock=handle).execute(CONTEXT)["released"] == []
 
 
+def test_runs_that_freeze_share_the_tracker(here: Any) -> None:
+    before = here.server.permissions(int(TRACKER))
+    other: Any = {"ti": SimpleNamespace(dag_id="fill", run_id="manual/2", map_index=-1)}
+    first = lock(mode="freeze").execute(CONTEXT)
+    second = lock(mode="freeze").execute(other)
+    assert first["locks"][0]["state"] == second["locks"][0]["state"] == "held"
+    assert (first["owner"], second["owner"]) == (RUN, "fill/manual/2")
+    with pytest.raises(LockHeldError):
+        lock().execute({"ti": SimpleNamespace(dag_id="x", run_id="1", map_index=-1)})
+    (left,) = unlock(lock=first).execute(CONTEXT)["released"]
+    assert (left["released"], left["why"]) == (False, "others keep it frozen")
+    assert here.server.permissions(int(TRACKER)) != before
+    (last,) = unlock().execute(other)["released"]
+    assert last["released"]
+    assert here.server.permissions(int(TRACKER)) == before
+
+
+def test_a_lock_by_another_strategy(here: Any) -> None:
+    before = here.server.permissions(int(TRACKER))
+    handle = lock(strategy="advisory").execute(CONTEXT)
+    assert handle["locks"][0]["lock"]["strategy"] == "advisory"
+    generate = RunGeneratorOperator(task_id="g", generator=items, lock=handle)
+    assert generate.execute(CONTEXT)["created"] == 5
+    assert here.server.permissions(int(TRACKER)) == before
+    assert unlock(lock=handle).execute(CONTEXT)["released"][0]["released"]
+    number = here.server.items(int(TRACKER))[0]["id"]
+    # As a template renders it.
+    options = f'{{"items": [{number}]}}'
+    handle = lock(strategy="item_locks", strategy_options=options).execute(CONTEXT)
+    (report,) = unlock(lock=handle).execute(CONTEXT)["released"]
+    assert report["restored"] == [f"item {number}"]
+    with pytest.raises(AirflowFailException, match="strategy_options"):
+        lock(strategy="item_locks").execute(CONTEXT)
+
+
 def test_mapped_tasks_are_other_owners(here: Any) -> None:
     ti = SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=4)
     lock().execute({"ti": ti})

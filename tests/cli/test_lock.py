@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -275,3 +276,31 @@ def test_a_certificate_policy_that_is_none(commands: Any) -> None:
     ran = commands.run("lock", "release", "--owner", "me", "--certificate", "maybe")
     assert ran.code == 64
     assert "off, warn or fail" in ran.err
+
+
+def test_a_freeze_and_an_item_lock_by_command(server: Emulator, commands: Any) -> None:
+    before = server.permissions(DEMO_TRACKER_ID)
+    freeze = ("lock", "acquire", TRACKER, "--mode", "freeze")
+    commands.json(*freeze, "--owner", "a")
+    commands.json(*freeze, "--owner", "b")
+    listed = commands.json("lock", "list")["locks"]
+    assert [(one["owner"]["key"], one["mode"]) for one in listed] == [
+        ("a", "freeze"),
+        ("b", "freeze"),
+    ]
+    told = commands.run("lock", "release", "--owner", "a")
+    assert told.code == 0
+    assert "others keep it frozen" in told.out
+    assert commands.run("lock", "release", "--owner", "b").code == 0
+    assert server.permissions(DEMO_TRACKER_ID) == before
+    path = f"/v3/trackers/{DEMO_TRACKER_ID}/items"
+    assert server.act("bond", "POST", path, {"name": "An item"}) == 200
+    item = server.items(DEMO_TRACKER_ID)[0]["id"]
+    strategy = ("lock", "acquire", TRACKER, "--owner", "c", "--strategy", "item_locks")
+    wrong = commands.run(*strategy, "--strategy-options", "[1]")
+    assert wrong.code == 64
+    options = json.dumps({"items": [item]})
+    (lock,) = commands.json(*strategy, "--strategy-options", options)["locks"]
+    assert lock["strategy"] == "item_locks"
+    told = commands.run("lock", "release", "--owner", "c")
+    assert f"put back: item {item}" in told.out

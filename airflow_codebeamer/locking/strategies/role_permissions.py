@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_codebeamer.locking.editors import heed_editors
-from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
+from airflow_codebeamer.locking.lock import FREEZE, ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import spell
-from airflow_codebeamer.locking.preflight import Preflight, inspect_account
+from airflow_codebeamer.locking.preflight import (
+    Preflight,
+    inspect_account,
+    inspect_freeze,
+)
 from airflow_codebeamer.locking.reducing import Reducing
 from airflow_codebeamer.locking.restoring import Restoring
 from airflow_codebeamer.locking.strategies.strategy import Strategy
@@ -30,7 +34,10 @@ class RolePermissions(Strategy):
 
     def preflight(self, parts: Parts, wish: Wish) -> Preflight:
         """Look at the account and its role; the permissions are read when entering."""
-        found = inspect_account(parts, wish.tracker_id, wish.exclusive_role)
+        if wish.mode == FREEZE:
+            found = inspect_freeze(parts, wish.tracker_id)
+        else:
+            found = inspect_account(parts, wish.tracker_id, wish.exclusive_role)
         if not found.findings:
             heed_editors(parts, wish.tracker_id)
         return found
