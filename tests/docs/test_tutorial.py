@@ -1,4 +1,4 @@
-"""The tutorial is run as it stands, in one shell, and its outputs compared."""
+"""Whole pages are run as they stand, in one shell, and their outputs compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "tutorial.md", DOCS / "howto" / "lost-store.md"]
 MARK = "----8<----"
 
 
@@ -36,13 +39,14 @@ def looks_like(shown: str, printed: str) -> bool:
     return re.fullmatch(".*".join(parts), printed.strip(), re.DOTALL) is not None
 
 
-def test_every_command_does_what_the_page_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     steps = [
         step
-        for block in blocks(TUTORIAL.read_text().replace("8090", port))
+        for block in blocks(page.read_text().replace("8090", port))
         for step in commands(block)
     ]
     script = "set -m\n" + "\n".join(
@@ -59,7 +63,7 @@ def test_every_command_does_what_the_page_says(tmp_path: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     printed = done.stdout.split(f"{MARK}\n")
