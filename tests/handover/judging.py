@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 __all__ = ["Block", "blocks_of", "overlaps"]
@@ -59,7 +59,7 @@ def overlaps(
     first request and its own next one.
     """
     found = []
-    for at, (block, after) in enumerate(zip(blocks, blocks[1:], strict=False)):
+    for at, (block, after) in enumerate(pairwise(blocks)):
         if block.is_whole:
             continue
         ends = [*kills.get(block.user, ()), *lost.get(block.user, ())]

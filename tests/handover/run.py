@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import subprocess
@@ -34,7 +35,7 @@ TIMING = {
     "beat": 0.5,
     "margin": 1.0,
     "lock_delay": 0.5,
-    "poll": 0.1,
+    "poll": 0.3,
     "waiter_ttl": 3.0,
     "offer_ttl": 3.0,
 }
@@ -327,16 +328,14 @@ def _stamp(at: float) -> str:
 def _epochs(steps: list[dict[str, Any]]) -> list[str]:
     """Nobody holds an epoch that somebody held before, nor an older one."""
     held = [step["epoch"] for step in steps if step["step"] == "held"]
-    is_rising = all(
-        before < after for before, after in zip(held, held[1:], strict=False)
-    )
+    is_rising = all(before < after for before, after in itertools.pairwise(held))
     return [] if is_rising else ["epochs did not rise from one holder to the next"]
 
 
 def _handovers(steps: list[dict[str, Any]]) -> list[float]:
     """Return the milliseconds from each release to the next holder."""
     found = []
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         if before["step"] == "released" and after["step"] == "held":
             found.append(1000 * (after["at"] - before["at"]))
     return found
