@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
-.PHONY: demo test check nightly large access adversary bench matrix matrix-celery model schedules seeded rounds outages release fuzz \
+.PHONY: demo test check nightly large access adversary handover bench matrix matrix-celery model schedules seeded rounds outages release fuzz \
 	up format clean
 
 define install
@@ -125,6 +125,12 @@ adversary: $(VENV)/.dev
 schedules: $(VENV)/.dev
 	@$(BIN)/python -m tests.schedules --write
 	CODEBEAMER_LOCK_EXAMPLES=2000 $(BIN)/python -m pytest -q --timeout 6000 tests/schedules/test_machine.py
+
+## handover: eight processes pass one tracker on, some are killed; on both stores; ROUNDS
+## of each (200 take twenty minutes for each store); writes its page
+ROUNDS ?= 200
+handover: $(VENV)/.dev
+	@$(BIN)/python -m tests.handover --write --rounds $(ROUNDS)
 
 ## bench: the benchmarks, a table on stdout, JSON in build/bench.json
 bench: $(VENV)/.dev

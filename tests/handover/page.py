@@ -15,7 +15,7 @@ def table(runs: Iterable[dict[str, Any]]) -> str:
     """Return the page's part that was measured."""
     found = list(runs)
     rows = [
-        ("processes", lambda one: one["size"]["processes"]),
+        ("processes, rounds of each", _size),
         ("times the tracker was held", lambda one: one["rounds"]),
         ("kills (-9), of these while it was held", _kills),
         ("holders that lost their lock alive", lambda one: one["lost"]),
@@ -33,6 +33,10 @@ def table(runs: Iterable[dict[str, Any]]) -> str:
     for label, cell in rows:
         lines.append(f"| {label} | {' | '.join(str(cell(one)) for one in found)} |")
     return "\n".join(lines)
+
+
+def _size(one: dict[str, Any]) -> str:
+    return f"{one['size']['processes']}, {one['size']['rounds']}"
 
 
 def _kills(one: dict[str, Any]) -> str:
