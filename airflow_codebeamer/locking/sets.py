@@ -24,7 +24,7 @@ from airflow_codebeamer.errors import (
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.acquire import Acquisition, grant_all
 from airflow_codebeamer.locking.heartbeat import Pulse
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.preflight import Preflight
 from airflow_codebeamer.locking.release import release
@@ -58,8 +58,13 @@ def check_strategy(parts: Parts, owner_key: str, wish: Wish) -> None:
     """Return unless the owner holds one of the trackers in another way.
 
     Raises:
-        ConfigurationError: he does.
+        ConfigurationError: he does, or the strategy cannot let accounts write in turn.
     """
+    if parts.rotation is not None and wish.strategy != ROLE_PERMISSIONS:
+        raise ConfigurationError(
+            "strategy",
+            f"accounts write in turn by {ROLE_PERMISSIONS}, not by {wish.strategy}",
+        )
     for lock in parts.store.list_of(parts.server, owner_key):
         is_begun = lock.state in (LockState.LOCKING, LockState.HELD)
         is_wanted = lock.tracker_id in wish.trackers

@@ -182,12 +182,16 @@ def _all_told(verdict: Verdict, evidence: Evidence) -> None:
     truth = set(signs(evidence.restoring)) - set(signs(evidence.held))
     told = {sign for one in evidence.certificates.values() for sign in _told(one)}
     gone = {sign[1] for sign in told if sign[0] == "deleted"}
+    trashed = _trashed(evidence.end)
+    made = {sign[1] for sign in truth if sign[0] == "created"}
     trackers = set(evidence.certificates)
     for sign in sorted(truth, key=str):
         kind, item, *rest = sign
         if rest and rest[-1] == GENERATOR:
             continue
-        if item in gone or (kind == "deleted" and _is_new(evidence, item)):
+        # What was deleted is told as that; what was made and deleted again, before our
+        # last look at the latest, left nothing that could be asked for.
+        if item in gone or (sign not in told and item in trashed and item in made):
             continue
         if kind != "deleted" and item in _trashed(evidence.restoring):
             continue
@@ -245,10 +249,6 @@ def _told(certificate: Mapping[str, Any]) -> Iterator[Sign]:
 
 def _trashed(world: World) -> set[int]:
     return {item["id"] for item in world["items"] if item["trashed"]}
-
-
-def _is_new(evidence: Evidence, item: int) -> bool:
-    return item not in {one["id"] for one in evidence.held["items"]}
 
 
 def _has_moved(evidence: Evidence, tracker: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import LockState, Owner
+from airflow_codebeamer.locking.rotation import Turn
 from airflow_codebeamer.settings import (
     LockSettings,
     ServerSettings,
@@ -341,6 +342,22 @@ def test_a_rotation_that_would_fence_nobody_is_refused(stand, change, said):
     with pytest.raises(LockRefusedError, match=said):
         stand.process().engine.acquire(stand.tracker, owner=ONE)
     assert stand.permissions() == before
+
+
+def test_another_strategy_cannot_let_accounts_write_in_turn(stand):
+    with pytest.raises(ConfigurationError, match="by role_permissions, not by"):
+        stand.process().engine.acquire(stand.tracker, owner=ONE, strategy="advisory")
+
+
+def test_documents_for_trackers_with_different_writers_are_refused(stand):
+    process = stand.process()
+    lock = process.engine.acquire(stand.tracker, owner=ONE)
+    other = replace(lock, lineage="another", tracker_id=TrackerId(2))
+    process.engine.parts.rotation.record(
+        process.engine.parts.history, other, Turn(process.writers[1])
+    )
+    with pytest.raises(ConfigurationError, match="different writers"):
+        process.runner.apply_all({}, {}, [lock, other], run_key="run 1")
 
 
 def test_settings_that_are_no_rotation_are_refused(stand):
