@@ -99,8 +99,10 @@ def new_run_id(run_key: str) -> RunId:
     return RunId(f"{run_key or 'run'}/{uuid4().hex[:12]}")
 
 
-def new_run(lock: Lock, run_id: RunId, level: str, *, set_id: str = "") -> Run:
-    """Return a run under a lock; it is in no store yet."""
+def new_run(
+    lock: Lock, run_id: RunId, level: str, *, document: str = "", set_id: str = ""
+) -> Run:
+    """Return a run of a document under a lock; it is in no store yet."""
     return Run(
         run_id=run_id,
         tracker_id=lock.tracker_id,
@@ -109,5 +111,6 @@ def new_run(lock: Lock, run_id: RunId, level: str, *, set_id: str = "") -> Run:
         lineage=lock.lineage or Lineage(""),
         epoch=lock.epoch,
         owner=lock.owner.key,
+        digest=document,
         set_id=set_id,
     )

@@ -265,9 +265,9 @@ class Runner:
                 around=self._parts.surroundings(run_key, [lock], guard, warnings),
             )
             run, rest = self._go_on(lock, document, guard)
-            level = document.policy.on_failure
             wanted = rest or self._application.prepare(document, tracker_id, planned)
-            run = run or new_run(lock, new_run_id(run_key), level)
+            level, owner = document.policy.on_failure, document.owner
+            run = run or new_run(lock, new_run_id(run_key), level, document=owner)
             try:
                 self._application.carry_out(
                     wanted,

@@ -11,7 +11,14 @@ from airflow_codebeamer.generator.summary import RunSummary, UndoReport, summed
 from airflow_codebeamer.ids import RunId, TrackerId
 from airflow_codebeamer.journal import JSON, Run
 from airflow_codebeamer.locking import Lock
-from airflow_codebeamer.skeleton import Document, Plan, PlanSet, RollbackReport, Targets
+from airflow_codebeamer.skeleton import (
+    Document,
+    Plan,
+    PlanSet,
+    RollbackReport,
+    Targets,
+    done_with,
+)
 
 __all__ = ["Several", "check_several"]
 
@@ -36,7 +43,9 @@ class Several:
         Raises:
             SkeletonError: what `Targets` and its `plan` raise.
         """
-        return Targets(self._parts.client, documents).plan()
+        return Targets(
+            self._parts.client, documents, self._parts.application.owned_before
+        ).plan()
 
     def apply(
         self,
@@ -144,9 +153,16 @@ class _Writing:
     def _begin(self, plan: Plan) -> Run:
         lock = self._locks[plan.snapshot.tracker_id]
         run_id = RunId(f"{self.set_id}.{len(self.runs) + 1}")
-        level = plan.document.policy.on_failure
-        self.runs.append(new_run(lock, run_id, level, set_id=self.set_id))
-        self.summaries[run_id] = plan.counts
+        document = plan.document
+        run = new_run(
+            lock,
+            run_id,
+            document.policy.on_failure,
+            document=document.owner,
+            set_id=self.set_id,
+        )
+        self.runs.append(run)
+        self.summaries[run_id] = done_with(plan)
         return self.runs[-1]
 
 

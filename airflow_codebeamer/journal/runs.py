@@ -66,9 +66,9 @@ HeldT = TypeVar("HeldT", bound=Held)
 class Run:
     """One application of a document to a tracker, under one lock.
 
-    `digest` names the document, `summary` is what to tell people; neither may
-    hold a secret. `set_id` is what runs in several trackers share that are done as
-    one. Times are set by the store.
+    `digest` names the document by its owner, `summary` is what to tell people;
+    neither may hold a secret. `set_id` is what runs in several trackers share that
+    are done as one. Times are set by the store.
     """
 
     run_id: RunId
@@ -240,6 +240,29 @@ class Runs:
             statement = statement.where(run_table.c.lineage == lineage)
         with self._database.read() as connection:
             return [_run(row) for row in connection.execute(statement).mappings()]
+
+    def find_done(
+        self, server: str, tracker_id: TrackerId, document: str
+    ) -> Run | None:
+        """Return the last run of a document, by its name, that ended well.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        statement = (
+            select(run_table)
+            .where(
+                run_table.c.server == server,
+                run_table.c.tracker_id == tracker_id,
+                run_table.c.digest == document,
+                run_table.c.state == RunState.DONE.value,
+            )
+            .order_by(run_table.c.opened_at.desc(), run_table.c.run_id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        return None if row is None else _run(row)
 
     def list_set(self, server: str, set_id: str) -> list[Run]:
         """Return the runs that are done and undone as one, oldest first.

@@ -27,6 +27,7 @@ from airflow_codebeamer.skeleton.planning import plan
 from airflow_codebeamer.skeleton.planset import PlanSet
 from airflow_codebeamer.skeleton.published import document_schema
 from airflow_codebeamer.skeleton.putting_back import look_again, put_back
+from airflow_codebeamer.skeleton.released import done_with
 from airflow_codebeamer.skeleton.rollback import (
     RollbackReport,
     list_written,
@@ -70,6 +71,7 @@ __all__ = [
     "apply_plan",
     "difference",
     "document_schema",
+    "done_with",
     "field_update",
     "files_before",
     "list_written",

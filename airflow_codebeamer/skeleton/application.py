@@ -7,7 +7,7 @@ from collections.abc import Callable
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import SkeletonError, VerificationError
-from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.ids import FieldId, TrackerId
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
 from airflow_codebeamer.skeleton.adoption import adopted
 from airflow_codebeamer.skeleton.apply import Applied, apply_plan
@@ -19,6 +19,8 @@ from airflow_codebeamer.skeleton.look import read_snapshot
 from airflow_codebeamer.skeleton.past import with_past
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.planning import plan
+from airflow_codebeamer.skeleton.released import done_with, owned_before
+from airflow_codebeamer.skeleton.snapshot import Snapshot
 from airflow_codebeamer.skeleton.verify import verify
 from airflow_codebeamer.skeleton.writing import Progress
 
@@ -69,7 +71,7 @@ class Application:
             SkeletonError: it cannot be planned (any more).
         """
         if planned is None or planned.snapshot.tracker_id != tracker_id:
-            return plan(document, read_snapshot(self._client, tracker_id, document))
+            return plan(document, self._read(tracker_id, document))
         snapshot = refresh(self._client, planned.snapshot)
         snapshot = with_associations(self._client, snapshot)
         sent = [s.item_id for s in planned.attaches if not isinstance(s.item_id, str)]
@@ -91,7 +93,7 @@ class Application:
         self._clock.sleep(self._settle_seconds)
         guard()
         try:
-            rest = plan(document, read_snapshot(self._client, run.tracker_id, document))
+            rest = plan(document, self._read(run.tracker_id, document))
         except SkeletonError as error:
             self._say(f"Run {run.run_id} cannot be gone on with ({error}).")
             return None
@@ -110,7 +112,7 @@ class Application:
         if wanted.is_empty and not is_resumed:
             return
         self.write(wanted, run, guard, is_resumed=is_resumed)
-        self._runs.set_state(run.run_id, RunState.DONE, wanted.counts)
+        self._runs.set_state(run.run_id, RunState.DONE, done_with(wanted))
 
     def write(
         self,
@@ -161,6 +163,17 @@ class Application:
         if is_resumed:
             self._close(run)
         return applied
+
+    def owned_before(
+        self, tracker_id: TrackerId, document: Document
+    ) -> frozenset[FieldId]:
+        """Return the fields that the document's last run owned, if it is to know."""
+        server = self._client.settings.base
+        return owned_before(self._runs, server, tracker_id, document)
+
+    def _read(self, tracker_id: TrackerId, document: Document) -> Snapshot:
+        before = self.owned_before(tracker_id, document)
+        return read_snapshot(self._client, tracker_id, document, owned_before=before)
 
     def _close(self, run: Run) -> None:
         """Write down that what dead tries began is done or was not needed."""

@@ -50,17 +50,6 @@ __all__ = [
 ]
 
 
-def _only(*allowed: str, later: tuple[str, ...]) -> BeforeValidator:
-    def check(value: Any) -> Any:
-        if value in later:
-            raise ValueError(
-                f"{value!r} is not supported yet; use {' or '.join(allowed)}"
-            )
-        return value
-
-    return BeforeValidator(check)
-
-
 #: The words that others use for two of the levels.
 _LEVELS = {"restore": "rollback", "none": "keep"}
 
@@ -163,10 +152,9 @@ class Policy(Closed):
     foreign_edit: Literal["fail", "keep", "overwrite"] = "fail"
     #: Put siblings in order; or only append new ones; or leave it to the server.
     order: Literal["strict", "append", "ignore"] = "strict"
-    #: A field that the document does not name any more stays as it is.
-    released_field: Annotated[Literal["leave"], _only("leave", later=("clear",))] = (
-        "leave"
-    )
+    #: A field of the tracker's own that the document's last run owned, and that it
+    #: does not name any more, stays as it is; or is emptied on all of its items.
+    released_field: Literal["leave", "clear"] = "leave"
     #: Undo a failed run (`restore` says the same); or undo it, and keep the tracker
     #: locked for a person to look if that cannot be done whole; or only list what
     #: it wrote; or leave it without a word (`none` says the same).

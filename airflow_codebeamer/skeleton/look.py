@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from airflow_codebeamer.client import LONGEST_PAGE, Client
 from airflow_codebeamer.errors import ApiError, DocumentError, NotFoundError
-from airflow_codebeamer.ids import ItemId, ProjectId, TrackerId
+from airflow_codebeamer.ids import FieldId, ItemId, ProjectId, TrackerId
 from airflow_codebeamer.models import Item, Project
 from airflow_codebeamer.skeleton.adoption import adopted
 from airflow_codebeamer.skeleton.associations import with_associations
@@ -17,7 +17,9 @@ from airflow_codebeamer.skeleton.directory import ServerDirectory
 from airflow_codebeamer.skeleton.document import Document, Skeleton
 from airflow_codebeamer.skeleton.flow import Flow
 from airflow_codebeamer.skeleton.past import with_past
+from airflow_codebeamer.skeleton.released import emptied
 from airflow_codebeamer.skeleton.resolve import resolve
+from airflow_codebeamer.skeleton.schema import Schema
 from airflow_codebeamer.skeleton.snapshot import (
     Found,
     Snapshot,
@@ -71,12 +73,14 @@ def read_snapshot(
     *,
     account: str | None = None,
     directory: ServerDirectory | None = None,
+    owned_before: Collection[FieldId] = (),
 ) -> Snapshot:
     """Read the schema once and the items in pages of 500.
 
     What the document points at elsewhere is looked up, and the workflow read if
     it writes statuses. `account` is the log-in name whose edits are ours, by
     default the client's; `directory` is asked for what the document points at.
+    Fields that were `owned_before` and are not named any more are wished empty.
 
     Raises:
         DocumentError: the tracker is not there, or has not the fields and options
@@ -91,6 +95,7 @@ def read_snapshot(
         ) from error
     directory = directory or ServerDirectory(client, tracker_id, document)
     wishes = resolve(document, fields, directory)
+    wishes = emptied(wishes, Schema(fields), owned_before) if owned_before else wishes
     snapshot = freeze(
         tracker_id,
         client.settings.login if account is None else account,

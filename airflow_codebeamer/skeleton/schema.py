@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from airflow_codebeamer.errors import DocumentError
+from airflow_codebeamer.ids import FieldId
 from airflow_codebeamer.models import TrackerField
 from airflow_codebeamer.skeleton.fields import OPTION_REFERENCE, FieldShape
 from airflow_codebeamer.skeleton.kinds import Kind
@@ -111,6 +112,18 @@ class Schema:
                 f"{columns}; write the rows under `tables`",
             )
         return self._shape(found[0], path)
+
+    def get_number(self, field_id: FieldId) -> FieldShape:
+        """Return a field by its number.
+
+        Raises:
+            DocumentError: the tracker has none, or it cannot be written.
+        """
+        for fields in self._fields.values():
+            for field in fields:
+                if field.id == field_id:
+                    return self._shape(field, "")
+        raise DocumentError("", f"the tracker has no field {field_id}")
 
     def _named(self, name: str, path: str) -> TrackerField:
         found = self._fields.get(name, [])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.errors import DocumentError
-from airflow_codebeamer.ids import ItemId, TrackerId
+from airflow_codebeamer.ids import FieldId, ItemId, TrackerId
 from airflow_codebeamer.skeleton.directory import ServerDirectory
 from airflow_codebeamer.skeleton.document import Document
 from airflow_codebeamer.skeleton.documents import in_order, place_of
@@ -16,9 +16,18 @@ from airflow_codebeamer.skeleton.neighbours import Neighbours
 from airflow_codebeamer.skeleton.plan import Plan
 from airflow_codebeamer.skeleton.planning import plan
 from airflow_codebeamer.skeleton.planset import PlanSet
+from airflow_codebeamer.skeleton.released import emptied
 from airflow_codebeamer.skeleton.resolve import resolve
+from airflow_codebeamer.skeleton.schema import Schema
 
 __all__ = ["Targets"]
+
+
+OwnedBefore = Callable[[TrackerId, Document], frozenset[FieldId]]
+
+
+def _nothing(_: TrackerId, __: Document) -> frozenset[FieldId]:
+    return frozenset()
 
 
 class Targets:
@@ -34,8 +43,14 @@ class Targets:
             is not there, a circle.
     """
 
-    def __init__(self, client: Client, documents: Sequence[Document]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        documents: Sequence[Document],
+        owned_before: OwnedBefore = _nothing,
+    ) -> None:
         self._client = client
+        self._owned_before = owned_before
         self._neighbours = Neighbours()
         by_tracker = _by_tracker(client, documents)
         self._directories = {
@@ -62,7 +77,11 @@ class Targets:
         for tracker_id, document in self.documents.items():
             directory = self._directories[tracker_id]
             snapshot = read_snapshot(
-                self._client, tracker_id, document, directory=directory
+                self._client,
+                tracker_id,
+                document,
+                directory=directory,
+                owned_before=self._owned_before(tracker_id, document),
             )
             plans.append(plan(document, snapshot))
             self._neighbours.learn(plans[-1])
@@ -74,7 +93,10 @@ class Targets:
         if not self._neighbours.is_waiting(tracker_id):
             return planned
         fields = self._client.trackers.list_schema(tracker_id)
-        wishes = resolve(planned.document, fields, self._directories[tracker_id])
+        before = self._owned_before(tracker_id, planned.document)
+        directory = self._directories[tracker_id]
+        wishes = resolve(planned.document, fields, directory)
+        wishes = emptied(wishes, Schema(fields), before)
         return plan(planned.document, replace(planned.snapshot, wishes=wishes))
 
     def learn(self, planned: Plan) -> None:

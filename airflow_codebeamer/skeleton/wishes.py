@@ -69,6 +69,8 @@ class WishList:
     #: What marks an item that is gone from the document, and where it goes.
     obsolete: Mapping[FieldId, Value] = field(default_factory=dict)
     aside: str | None = None
+    #: Fields that the document owned once, does not name, and wishes empty.
+    released: frozenset[FieldId] = frozenset()
 
     @property
     def keeper(self) -> FieldShape:

@@ -193,7 +193,6 @@ def test_aliases_are_read_and_cannot_explode():
             "policy.foreign_edit",
             "'fail', 'keep' or",
         ),
-        ({"policy": {"released_field": "clear"}}, "policy.released_field", "use leave"),
         (
             {"policy": {"prune": {"mode": "bin"}}},
             "policy.prune.mode",
