@@ -211,7 +211,10 @@ def test_a_lost_lock_stops_both(stage: Stage) -> None:
         locks = codebeamer.engine.acquire_all(
             [stage.needs, stage.tests], owner=Owner(OWNER)
         )
-        codebeamer.engine.break_lock(stage.tests, by="bond", reason="mine")
+        epoch = next(lock.epoch for lock in locks if lock.tracker_id == stage.tests)
+        codebeamer.engine.break_lock(
+            stage.tests, expect_epoch=epoch, by="bond", reason="mine", at_once=True
+        )
         with pytest.raises(LockLostError):
             codebeamer.runner.apply_all(documents, {}, locks, run_key=OWNER)
         codebeamer.engine.release(stage.needs, owner_key=OWNER)
