@@ -54,9 +54,6 @@ def acquire(
     mode: Annotated[
         str, typer.Option(help="exclusive, or freeze: nobody may write, others join.")
     ] = "exclusive",
-    strategy: Annotated[
-        str, typer.Option(help="How others are kept from writing.")
-    ] = "",
     strategy_options: Annotated[
         str, typer.Option(help='What the strategy has to know, like {"items": [1]}.')
     ] = "",
@@ -74,7 +71,6 @@ def acquire(
             priority=priority,
             restore_policy=restore_policy or None,
             mode=mode,
-            strategy=strategy,
             options=mapping(strategy_options, option="--strategy-options"),
         )
     session.out.result(

@@ -101,6 +101,15 @@ _SHARED: dict[str, Any] = {
             rich_help_panel=_SERVER,
         ),
     ],
+    "strategy": Annotated[
+        str,
+        typer.Option(
+            envvar="CODEBEAMER_STRATEGY",
+            help="How others are kept from writing: role_permissions, item_locks, "
+            "advisory.",
+            rich_help_panel=_SERVER,
+        ),
+    ],
     "requests_per_second": Annotated[
         float,
         typer.Option(

@@ -121,6 +121,7 @@ def _server(server: ServerSettings) -> Iterator[tuple[str, str]]:
         yield "PASSWORD", server.password.get_secret_value()
     yield "VERIFY", str(server.verify)
     yield "EXCLUSIVE_ROLE", server.exclusive_role
+    yield "STRATEGY", server.strategy
     yield "REQUESTS_PER_SECOND", str(server.requests_per_second or 0)
     yield "REQUESTS_PER_MINUTE", str(server.requests_per_minute or 0)
 

@@ -43,6 +43,7 @@ class Where:
     verify: str = "true"
     store: str = field(default="", repr=False)
     exclusive_role: str = ""
+    strategy: str = ""
     writers: str = ""
     requests_per_second: float = 3.0
     requests_per_minute: float = 120.0
@@ -135,6 +136,7 @@ class Session:
                 requests_per_second=where.requests_per_second or None,
                 requests_per_minute=where.requests_per_minute or None,
                 exclusive_role=where.exclusive_role,
+                strategy=where.strategy or "role_permissions",
                 notice_tracker=where.notice_tracker or None,
             )
         except ValidationError as error:
