@@ -239,9 +239,15 @@ def test_deferred_lock_waits_for_the_holder(runs: Runs, elsewhere: Codebeamer) -
     lease = timedelta(seconds=60)
     owner = Owner.here("alice/short")
     elsewhere.engine.acquire(TRACKER, owner=owner, lease=lease)
-    release = threading.Timer(
-        6, elsewhere.engine.release, (TRACKER,), {"owner_key": owner.key}
-    )
+
+    def end_when_somebody_waits() -> None:
+        until = time.monotonic() + 90
+        while not elsewhere.queue.list_tickets() and time.monotonic() < until:
+            elsewhere.engine.acquire(TRACKER, owner=owner, lease=lease)
+            time.sleep(0.2)
+        elsewhere.engine.release(TRACKER, owner_key=owner.key)
+
+    release = threading.Thread(target=end_when_somebody_waits)
     release.start()
     try:
         ended = runs("deferring")
@@ -249,6 +255,7 @@ def test_deferred_lock_waits_for_the_holder(runs: Runs, elsewhere: Codebeamer) -
         release.join()
     assert ended["state"] == "success", ended["log"]
     assert "Waiting in the triggerer" in ended["log"]
+    assert elsewhere.queue.list_tickets() == []
     assert runs.site.owners() == {}
 
 
