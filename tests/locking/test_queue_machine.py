@@ -33,7 +33,7 @@ from airflow_codebeamer.settings import LockSettings, StoreSettings
 
 TRACKERS = tuple(map(TrackerId, (1, 2, 3)))
 SPANS = LockSettings(
-    ageing=timedelta(seconds=60),
+    ageing=timedelta(seconds=20),
     offer_ttl=timedelta(seconds=40),
     waiter_ttl=timedelta(seconds=20),
     poll=timedelta(seconds=5),
