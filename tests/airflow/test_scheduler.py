@@ -70,18 +70,7 @@ with DAG("careless", schedule=None, params={"tracker_id": 0}):
     ) >> UnlockTrackerOperator(task_id="unlock")
 
 patient = generator_dag("patient", generator="sched_generators:numbered", retries=0)
-imwith DAG("queued", schedule=None, params={"tracker_id": 0, "priority": 0}):
-    lock = LockTrackerOperator(
-        task_id="lock",
-        tracker_id="{{ params.tracker_id }}",
-        priority="{{ params.priority }}",
-        wait_for=timedelta(minutes=2),
-        deferrable=True,
-    )
-    unlock = UnlockTrackerOperator(task_id="unlock", lock="{{ ti.xcom_pull('lock') }}")
-    lock >> unlock.as_teardown(setups=lock)
-
-patient = generator_dag(
+impatient = generator_dag(
     "impatient", generator="sched_generators:numbered", retries=0, wait_for=None
 )
 """
