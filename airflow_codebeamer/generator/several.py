@@ -105,13 +105,11 @@ class Several:
         """
         undone: list[str] = []
         left: list[str] = []
-        outside: list[str] = []
         for run in reversed(runs):
             report = self._parts.rollbacks.roll_back(run, guard)
             undone += report.undone
             left += report.left
-            outside += report.outside
-        return RollbackReport(tuple(undone), tuple(left), tuple(outside))
+        return RollbackReport(tuple(undone), tuple(left))
 
     def _fail(self, runs: Sequence[Run], error: BaseException, guard: Guard) -> None:
         for run in reversed(runs):

@@ -44,7 +44,6 @@ _TIMES = (
     "waiter_ttl",
     "open_editors_wait",
     "settle",
-    "job_wait",
     "watch",
     "break_after",
     "hold_limit",

@@ -16,7 +16,6 @@ from airflow_codebeamer.models.item import (
     Page,
     Place,
 )
-from airflow_codebeamer.models.job import Job
 from airflow_codebeamer.models.permission import RolePermissions, TrackerPermission
 from airflow_codebeamer.models.reference import Answer, Reference
 from airflow_codebeamer.models.tracker import Project, Tracker, TrackerField
@@ -34,7 +33,6 @@ __all__ = [
     "Item",
     "ItemLock",
     "ItemPatch",
-    "Job",
     "NewItem",
     "Page",
     "Place",

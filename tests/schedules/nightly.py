@@ -2,7 +2,7 @@
 
 `--write` puts the figures into `docs/explanation/schedules.md`. `--minutes` stops after
 so long and keeps what was done; the next call goes on there.
-`--every N` plays one of N first disturbances.
+`--every N` plays one of N first disturbances, `--alone` nothing after them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,20 +82,20 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _prepare(place: Path) -> None:
+def _prepare(place: Path, roles: Sequence[int]) -> None:
     # The library looks through all of it for proxies before each request.
     os.environ.clear()
     gc.set_threshold(50_000, 20, 100)
     own = place / str(os.getpid())
     own.mkdir()
-    _grounds.update({writing: Ground(own, writing) for writing in WRITING})
+    _grounds.update({writing: Ground(own, writing) for writing in roles})
     gc.freeze()
 
 
-def _work(task: Task) -> tuple[Task, Tally, float]:
+def _work(task: Task, *, alone: bool) -> tuple[Task, Tally, float]:
     writing, at, deed, weight = task
     began, tally = time.process_time(), Tally()
-    explore(_grounds[writing], (at, deed, weight), tally)
+    explore(_grounds[writing], (at, deed, weight), tally, alone=alone)
     return task, tally, time.process_time() - began
 
 
@@ -105,18 +106,19 @@ def tasks_of(writing: Iterable[int], place: Path) -> list[Task]:
         ground = Ground(place, number)
         found += [(number, *first) for first in firsts(ground)]
         ground.close()
-    # So that whatever is done by a time is a sample of all.
+    # Whatever is done by a time is every crash with one role, and a sample of the rest.
     random.Random(1).shuffle(found)  # noqa: S311
-    return found
+    return sorted(found, key=lambda task: (task[0], task[2]) != (1, "crash"))
 
 
 def played(
-    tasks: Sequence[Task], workers: int, place: Path
+    tasks: Sequence[Task], workers: int, place: Path, *, alone: bool
 ) -> Iterator[tuple[Task, Tally, float]]:
     """Yield what came of each task, in whichever order."""
+    roles = sorted({task[0] for task in tasks})
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _prepare, (place,)) as pool:
-        yield from pool.imap_unordered(_work, tasks)
+    with context.Pool(workers, _prepare, (place, roles)) as pool:
+        yield from pool.imap_unordered(partial(_work, alone=alone), tasks)
 
 
 def table(result: Result) -> str:
@@ -178,6 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--figures", action="store_true")
     parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--roles", type=int, nargs="+", default=list(WRITING))
     parser.add_argument("--workers", type=int, default=2)
@@ -189,7 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result.firsts = len(tasks)
         tasks = [task for task in tasks if task not in done]
         left = len(tasks)
-        for task, tally, seconds in played(tasks, options.workers, place):
+        results = played(tasks, options.workers, place, alone=options.alone)
+        for task, tally, seconds in results:
             result.add(task[0], tally, seconds)
             done.add(task)
             result.explored += 1

@@ -18,8 +18,14 @@ from tests.seeded.bugs import BUGS
 __all__ = ["CHOSEN", "measure"]
 
 #: One against each of the rules that schedules look at.
-CHOSEN = ("request first", "blind restore", "new snapshot", "no drain", "no scrub")
-_SLICE = ("--every", "23", "--roles", "1", "--figures")
+CHOSEN = (
+    "blind restore",
+    "new snapshot",
+    "stale snapshot",
+    "no scrub",
+)
+#: Every single disturbance of a run with one role.
+_SLICE = ("--alone", "--roles", "1", "--workers", "1", "--figures")
 
 
 def measure() -> dict[str, tuple[int, int]]:

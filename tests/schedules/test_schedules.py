@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,9 +12,10 @@ from airflow_codebeamer.locking import Owner
 from airflow_codebeamer.models import TrackerPermission
 from tests.schedules.acts import janitor, run
 from tests.schedules.ground import BadError, Ground
-from tests.schedules.nightly import memory
+from tests.schedules.nightly import MEASURED, PAGE, Result, memory, page
 from tests.schedules.play import Tally, end, explore, firsts, play
 from tests.schedules.process import Process
+from tests.schedules.seeded import CHOSEN
 
 OWNER = Owner("dag/run 1")
 
@@ -151,3 +153,23 @@ def test_no_store_is_left_behind() -> None:
     with memory() as place:
         Ground(place, 1).close()
     assert not place.exists()
+
+
+# The page
+
+
+def _kept() -> Result:
+    return Result(**json.loads(MEASURED.read_text()))
+
+
+def test_the_page_is_what_was_measured() -> None:
+    assert PAGE.read_text() == page(_kept())
+
+
+def test_nothing_that_was_played_was_bad_but_with_a_seeded_bug() -> None:
+    kept = _kept()
+    assert kept.bad == 0
+    assert set(kept.by_roles) == {"1", "2", "3", "4"}
+    assert kept.seeded
+    assert set(kept.seeded) <= set(CHOSEN)
+    assert all(bad > 0 for _, bad in kept.seeded.values())
