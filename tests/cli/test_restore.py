@@ -8,6 +8,12 @@ import pytest
 TRACKER = "2001"
 
 
+@pytest.fixture(autouse=True)
+def _quick(commands: Any) -> None:
+    """Wait no longer than it takes for requests of a lost lock."""
+    commands.env["CODEBEAMER_LOCK_TIMING"] = "lock_delay=100ms"
+
+
 @pytest.fixture
 def escrow(commands: Any, server: Any, tmp_path: Path) -> Path:
     """A tracker that is locked, its escrow, and a store that knows nothing of it."""
