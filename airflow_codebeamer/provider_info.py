@@ -270,6 +270,11 @@ _CONFIG = {
         "open_editors_wait_seconds": _seconds(
             "How long to wait for people who have an item open.", "300"
         ),
+        "job_wait_seconds": _seconds(
+            "How long a release waits for jobs of the server that were started under "
+            "the lock.",
+            "600",
+        ),
         "settle_seconds": _seconds(
             "How long to wait between taking rights away and relying on it.", "0"
         ),

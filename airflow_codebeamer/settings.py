@@ -241,6 +241,8 @@ class LockSettings(_Frozen):
     open_editors_items: int = Field(default=100, ge=1, le=500)
     #: What to do about rights that the server will not take away.
     on_floor: Literal["warn", "fail"] = "warn"
+    #: How long a release waits for jobs of the server that were started under the lock.
+    job_wait: timedelta = timedelta(minutes=10)
     #: How often a held tracker's permissions are read again, one request each time; 0
     #: for never. A write right that is back, or new, is drift.
     watch: timedelta = timedelta(0)

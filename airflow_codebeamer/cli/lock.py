@@ -267,6 +267,8 @@ def release_line(report: ReleaseReport) -> str:
         line += f" Undone: {len(report.undone)} changes of a run that had not ended."
     if report.not_undone:
         line += f" NOT undone: {'; '.join(report.not_undone)}."
+    if report.jobs:
+        line += f" {'; '.join(report.jobs)}."
     if report.certificate is not None:
         line += f" Certificate: {report.certificate.sentence}."
     if report.drift:

@@ -6,6 +6,7 @@ from airflow_codebeamer.client.associations import Associations
 from airflow_codebeamer.client.attachments import Attachments
 from airflow_codebeamer.client.client import Client
 from airflow_codebeamer.client.items import Items
+from airflow_codebeamer.client.jobs import Jobs
 from airflow_codebeamer.client.paging import LONGEST_PAGE
 from airflow_codebeamer.client.projects import Projects
 from airflow_codebeamer.client.trackers import Trackers
@@ -19,6 +20,7 @@ __all__ = [
     "Before",
     "Client",
     "Items",
+    "Jobs",
     "Projects",
     "Trackers",
     "Users",

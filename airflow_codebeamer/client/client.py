@@ -7,6 +7,7 @@ from types import TracebackType
 from airflow_codebeamer.client.associations import Associations
 from airflow_codebeamer.client.attachments import Attachments
 from airflow_codebeamer.client.items import Items
+from airflow_codebeamer.client.jobs import Jobs
 from airflow_codebeamer.client.projects import Projects
 from airflow_codebeamer.client.trackers import Trackers
 from airflow_codebeamer.client.transport import Before, Transport
@@ -20,7 +21,7 @@ __all__ = ["Client"]
 class Client:
     """A server as one account sees it, its operations by subject.
 
-    These are `projects`, `trackers`, `items`, `users`, `associations` and
+    These are `jobs`, `projects`, `trackers`, `items`, `users`, `associations` and
     `attachments`.
 
     One client serves any number of threads. It keeps connections open and all
@@ -52,6 +53,7 @@ class Client:
         self.projects = Projects(self._transport)
         self.trackers = Trackers(self._transport)
         self.items = Items(self._transport)
+        self.jobs = Jobs(self._transport)
         self.users = Users(self._transport)
         self.associations = Associations(self._transport)
         self.attachments = Attachments(self._transport)

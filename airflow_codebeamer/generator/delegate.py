@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -21,8 +22,9 @@ from airflow_codebeamer.generator.launchers import (
 )
 from airflow_codebeamer.generator.program import Program
 from airflow_codebeamer.generator.protocol import GeneratorContext
-from airflow_codebeamer.ids import ItemId
+from airflow_codebeamer.ids import ItemId, Lineage
 from airflow_codebeamer.journal import Journal, Run, Runs, RunState
+from airflow_codebeamer.locking import register_job
 from airflow_codebeamer.skeleton import (
     FILES,
     Difference,
@@ -131,7 +133,10 @@ class Delegates:
     ) -> Iterator[Access]:
         if program.access == "relay":
             reached = _Reached(self._client, self._journal, run)
-            with open_relay(self._client, guard, reached) as access:
+            started = partial(
+                register_job, self._journal, Lineage(run.lineage), run.epoch
+            )
+            with open_relay(self._client, guard, reached, started) as access:
                 yield access
             return
         server = self._client.settings

@@ -173,7 +173,11 @@ class Rollbacks:
 
 def _outcome(report: RollbackReport) -> str:
     done = f"{len(report.undone)} changes undone"
-    if not report.left:
-        return f"{done}, nothing is left of it"
-    rest = "; ".join(report.left[:5])
-    return f"{done}, {len(report.left)} could not be undone: {rest}"
+    if report.left:
+        rest = "; ".join(report.left[:5])
+        done += f", {len(report.left)} could not be undone: {rest}"
+    else:
+        done += ", nothing is left of it"
+    if report.outside:
+        done += f"; in other trackers: {'; '.join(report.outside[:5])}"
+    return done

@@ -105,11 +105,13 @@ class Several:
         """
         undone: list[str] = []
         left: list[str] = []
+        outside: list[str] = []
         for run in reversed(runs):
             report = self._parts.rollbacks.roll_back(run, guard)
             undone += report.undone
             left += report.left
-        return RollbackReport(tuple(undone), tuple(left))
+            outside += report.outside
+        return RollbackReport(tuple(undone), tuple(left), tuple(outside))
 
     def _fail(self, runs: Sequence[Run], error: BaseException, guard: Guard) -> None:
         for run in reversed(runs):

@@ -44,6 +44,7 @@ _TIMES = (
     "waiter_ttl",
     "open_editors_wait",
     "settle",
+    "job_wait",
     "watch",
     "break_after",
     "hold_limit",

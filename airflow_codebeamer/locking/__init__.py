@@ -7,6 +7,7 @@ from airflow_codebeamer.locking.engine import LockEngine
 from airflow_codebeamer.locking.escrow import Escrow, choose_escrow, find_escrows
 from airflow_codebeamer.locking.heartbeat import Heartbeat
 from airflow_codebeamer.locking.history import Event
+from airflow_codebeamer.locking.jobs import register_job
 from airflow_codebeamer.locking.lock import Breaking, Lock, Owner
 from airflow_codebeamer.locking.notice import Notice
 from airflow_codebeamer.locking.notice_place import read_escrow, read_notice
@@ -70,5 +71,6 @@ __all__ = [
     "positions",
     "read_escrow",
     "read_notice",
+    "register_job",
     "repair_epoch",
 ]

@@ -20,6 +20,7 @@ from airflow_codebeamer.locking.release import dirt_of, release
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies import find_strategy, strategy_of
 from airflow_codebeamer.locking.takeover import Watch, take_over
+from airflow_codebeamer.locking.twins import Twins
 from airflow_codebeamer.locking.waiting import Waiting, head_start, held
 from airflow_codebeamer.locking.wish import Wish
 
@@ -62,6 +63,7 @@ class Acquisition:
         self._watch = watch
         self._wish = wish
         self.waiting = waiting_of(parts, wish)
+        self.twins = Twins(parts, wish.owner)
         self._board = NoticeBoard(parts, wish.tracker_id)
 
     def run(self) -> Lock:
@@ -76,8 +78,9 @@ class Acquisition:
         end = self._parts.clock.monotonic() + self._wish.wait_for.total_seconds()
         while True:
             may_try = self.waiting.may_try()
-            seen = self.find()
-            lock = self._find_way(seen, may_try=may_try)
+            with self.twins.one_at_a_time():
+                seen = self.find()
+                lock = self._find_way(seen, may_try=may_try)
             if lock is not None:
                 return lock
             self.wait(end)
@@ -86,7 +89,7 @@ class Acquisition:
         if seen is None or seen.state is LockState.FREE:
             return self._take_free() if may_try else None
         if self.is_mine(seen):
-            return self._take_own(seen)
+            return None if self.twins.is_at_work(seen) else self._take_own(seen)
         self.recover_dead(seen)
         return None
 
@@ -206,6 +209,9 @@ class Acquisition:
         """
         found = self._first_taken()
         if found is None and self.waiting.is_turn():
+            return
+        if found is not None and self.is_mine(found) and self.twins.has_it(found):
+            self.twins.pause()
             return
         left = end - self._parts.clock.monotonic()
         if left <= 0:

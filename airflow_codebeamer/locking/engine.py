@@ -15,6 +15,7 @@ from airflow_codebeamer.journal import Journal
 from airflow_codebeamer.locking.amending import amend, answer
 from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
 from airflow_codebeamer.locking.death import mark_consistent
+from airflow_codebeamer.locking.jobs import register_job
 from airflow_codebeamer.locking.ledger import Ledger
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock, Owner
 from airflow_codebeamer.locking.parts import Deadlines, Parts, Undo
@@ -292,6 +293,15 @@ class LockEngine(LockTaking):
         One request by role permissions, one for each item by item locks.
         """
         return tuple(strategy_of(lock).verify(self.parts, lock))
+
+    def register_job(self, lock: Lock, job_id: int, what: str = "") -> None:
+        """Say that a job of the server was started under a lock.
+
+        Its release gives nothing back before the job is over, or `job_wait` is. A
+        program behind the relay need not say it: answers tell which jobs it started.
+        """
+        journal = Journal(self.parts.store.database)
+        register_job(journal, lock.lineage, lock.epoch, job_id, what)
 
     def guard(self, lock: Lock) -> None:
         """Return if the lock is good right now; cheap, asks nobody.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
+from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import FREEZE, Lock
 from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
@@ -58,8 +61,13 @@ def _release(parts: Parts, seen: Lock) -> ReleaseReport | None:
         settle_notice(parts, seen.tracker_id)
         return ReleaseReport(seen.tracker_id, released=True)
     strategy_of(seen)
+    jobs: tuple[str, ...] = ()
+    if seen.state is LockState.HELD:
+        # A lease that is over is waited out under the next epoch instead.
+        with suppress(LockLostError):
+            jobs = wait_for_jobs(parts, seen)
     lock = _start(parts, seen)
-    return None if lock is None else _restore(parts, lock)
+    return None if lock is None else _restore(parts, lock, jobs)
 
 
 def _leave(parts: Parts, seen: Lock, owner_key: str) -> ReleaseReport | None:
@@ -79,14 +87,15 @@ def _leave(parts: Parts, seen: Lock, owner_key: str) -> ReleaseReport | None:
     return ReleaseReport(seen.tracker_id, why="others keep it frozen")
 
 
-def _restore(parts: Parts, lock: Lock) -> ReleaseReport:
+def _restore(parts: Parts, lock: Lock, jobs: tuple[str, ...] = ()) -> ReleaseReport:
     try:
+        jobs += wait_for_jobs(parts, lock)
         leaving = strategy_of(lock).leave(parts, lock)
         report = witnessed(parts, lock, leaving.run)
     except LockLostError as error:
         return ReleaseReport(lock.tracker_id, why=error.why)
     settle_notice(parts, lock.tracker_id)
-    return report
+    return replace(report, jobs=jobs)
 
 
 def _start(parts: Parts, seen: Lock) -> Lock | None:

@@ -18,7 +18,7 @@ class ReleaseReport:
     `restored` names roles that were put back, `drift` says what others changed
     meanwhile and we kept, `floors` what the server had not taken away. `undone`
     and `not_undone` tell of runs that were rolled back, `certificate` of what others
-    wrote while the tracker was held, if that was asked for.
+    wrote while the tracker was held, if that was asked for. `jobs` were not over.
     """
 
     tracker_id: TrackerId
@@ -29,6 +29,7 @@ class ReleaseReport:
     undone: tuple[str, ...] = ()
     not_undone: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
     requests: int = 0
     why: str = ""
     certificate: Certificate | None = None
@@ -53,6 +54,7 @@ class ReleaseReport:
             "undone": list(self.undone),
             "not_undone": list(self.not_undone),
             "pending": list(self.pending),
+            "jobs": list(self.jobs),
             "requests": self.requests,
             "why": self.why,
             "certificate": self.certificate.to_json() if self.certificate else None,

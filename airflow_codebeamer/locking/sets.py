@@ -144,26 +144,26 @@ class SetAcquisition:
         end = self._parts.clock.monotonic() + self._wish.wait_for.total_seconds()
         while True:
             may_try = self._queuing.waiting.may_try()
-            seen = {number: way.find() for number, way in self._ways.items()}
-            taken = {
-                number: lock
-                for number, lock in seen.items()
-                if lock is not None and lock.state is not LockState.FREE
-            }
-            locks = self._try(taken, may_try=may_try)
+            with self._queuing.twins.one_at_a_time():
+                locks = self._try(may_try=may_try)
             if locks:
                 return locks
             self._queuing.wait(end)
 
-    def _try(
-        self, taken: Mapping[TrackerId, Lock], *, may_try: bool
-    ) -> tuple[Lock, ...]:
+    def _try(self, *, may_try: bool) -> tuple[Lock, ...]:
+        seen = {number: way.find() for number, way in self._ways.items()}
+        taken = {
+            number: lock
+            for number, lock in seen.items()
+            if lock is not None and lock.state is not LockState.FREE
+        }
         if not taken:
             return self._take_free() if may_try else ()
         mine = {n: lock for n, lock in taken.items() if self._ways[n].is_mine(lock)}
         is_whole = len(mine) == len(self._ids)
         if is_whole and all(lock.state in _TAKEN for lock in mine.values()):
-            return self._go_on(mine)
+            at_work = [self._ways[n].twins.is_at_work(lock) for n, lock in mine.items()]
+            return () if any(at_work) else self._go_on(mine)
         # What is left of an earlier try is no set any more: nobody waits holding it.
         for lock in mine.values():
             release(self._parts, lock.tracker_id, lock.owner.key, lock.epoch)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import datetime
 
 from airflow_codebeamer.clock import Clock
+from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
@@ -82,6 +84,8 @@ def take_over(parts: Parts, seen: Lock, by: str, why: str) -> ReleaseReport | No
         return None
     report = ReleaseReport(seen.tracker_id, released=True)
     if lock.state is not LockState.FREE:
+        jobs = wait_for_jobs(parts, lock)
         report = witnessed(parts, lock, strategy.leave(parts, lock, by=by).run)
+        report = replace(report, jobs=jobs)
     settle_notice(parts, seen.tracker_id)
     return report

@@ -13,7 +13,7 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import RoleId
 from airflow_codebeamer.locking.drift import DRIFT
-from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
+from airflow_codebeamer.locking.lock import FREEZE, ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions, Rights
 from airflow_codebeamer.locking.reducing import Reducing
@@ -48,9 +48,11 @@ class RoleWatch:
     def start(self) -> None:
         """Look every `watch` until `stop`; nothing if that is 0.
 
-        Nor of a lock that takes no rights of roles: it has nothing to take again.
+        Nor of a lock that takes no rights of roles, which has nothing to take again,
+        nor of a freeze: no holder of it may change what belongs to all.
         """
         is_reduced = self._lock.strategy == ROLE_PERMISSIONS
+        is_reduced = is_reduced and self._lock.mode != FREEZE
         if is_reduced and self._parts.settings.watch and self._thread is None:
             self._thread = threading.Thread(
                 target=self._run, name=f"watch-{self._lock.tracker_id}", daemon=True

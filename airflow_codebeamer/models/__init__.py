@@ -16,6 +16,7 @@ from airflow_codebeamer.models.item import (
     Page,
     Place,
 )
+from airflow_codebeamer.models.job import Job
 from airflow_codebeamer.models.permission import RolePermissions, TrackerPermission
 from airflow_codebeamer.models.reference import Answer, Reference
 from airflow_codebeamer.models.tracker import Project, Tracker, TrackerField
@@ -33,6 +34,7 @@ __all__ = [
     "Item",
     "ItemLock",
     "ItemPatch",
+    "Job",
     "NewItem",
     "Page",
     "Place",

@@ -30,6 +30,7 @@ class SetFieldsOperator(RunGeneratorOperator):
     :param where: a cbQL filter; all items of the tracker if not given.
     :param foreign_edit: what to do where somebody else wrote the value that is
         there: `overwrite` it, `keep` it, or `fail` before anything is written.
+    :return: the summary of the run, as `RunGeneratorOperator` returns it.
     """
 
     template_fields: Sequence[str] = (

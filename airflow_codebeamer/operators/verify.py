@@ -90,9 +90,10 @@ def _pending(codebeamer: Codebeamer, owed: Sequence[Lock]) -> RestorePendingErro
     for lock in owed:
         roles = ", ".join(codebeamer.status.list_owed(lock)) or "no role yet"
         waiting += codebeamer.status.list_waiting(lock)
+        is_first = lock.tracker_id == owed[0].tracker_id
+        what = "it" if is_first else f"tracker {lock.tracker_id}"
         missing.append(
-            f"{lock.owner.key} left tracker {lock.tracker_id} {lock.state.value}, "
-            f"owed: {roles}"
+            f"{lock.owner.key} left {what} {lock.state.value}, owed: {roles}"
         )
     return RestorePendingError(
         owed[0].tracker_id, missing, wants_an_answer=bool(waiting)

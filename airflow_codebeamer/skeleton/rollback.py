@@ -25,6 +25,7 @@ from airflow_codebeamer.skeleton.associations import read_associations
 from airflow_codebeamer.skeleton.attachments import read_attachments
 from airflow_codebeamer.skeleton.crew import Crew
 from airflow_codebeamer.skeleton.look import list_tracker_items
+from airflow_codebeamer.skeleton.outside import outside_effects
 from airflow_codebeamer.skeleton.parting import Part, Parts
 from airflow_codebeamer.skeleton.plan import BULK
 from airflow_codebeamer.skeleton.records import Record, read_record
@@ -46,10 +47,15 @@ _ROUNDS = 4
 
 @dataclass(frozen=True)
 class RollbackReport:
-    """What was undone and what could not be, a line each."""
+    """What was undone and what could not be, a line each.
+
+    `outside` is what our account changed in other trackers since the run began; who
+    caused that nobody can tell, so it is no part of what is left.
+    """
 
     undone: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
 
 def roll_back(
@@ -94,6 +100,8 @@ def roll_back(
 def summary_of(report: RollbackReport, run: Run) -> dict[str, JSON]:
     """Return what the store keeps of an undone run, its level first of all."""
     told: dict[str, JSON] = {"undone": len(report.undone), "left": list(report.left)}
+    if report.outside:
+        told["outside"] = list(report.outside)
     return {**Level.of(run).to_json(), **told}
 
 
@@ -164,6 +172,7 @@ class _WayBack:
     def go(self) -> RollbackReport:
         seen: dict[str, None] = {}
         undo = self._decide()
+        began = undo.began
         rounds = 0
         while undo.list_steps() and rounds < _ROUNDS:
             before = len(self._stuck), self._one_by_one
@@ -175,7 +184,10 @@ class _WayBack:
         left = [self._refused(says) for says in remaining]
         not_done = {*remaining, *self._given_up}
         undone = [says for says in seen if says not in not_done]
-        return RollbackReport(tuple(undone), (*undo.left, *left))
+        outside = outside_effects(
+            self._client, self._tracker_id, self._record.account, began
+        )
+        return RollbackReport(tuple(undone), (*undo.left, *left), outside)
 
     def _refused(self, says: str) -> str:
         subject, _, deed = says.rpartition(": ")

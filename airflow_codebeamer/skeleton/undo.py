@@ -14,6 +14,7 @@ from airflow_codebeamer.models import FieldValue, Item
 from airflow_codebeamer.skeleton.fields import FieldShape, Value, is_same
 from airflow_codebeamer.skeleton.flow import status_of
 from airflow_codebeamer.skeleton.order import index_for, rearrange
+from airflow_codebeamer.skeleton.outside import began
 from airflow_codebeamer.skeleton.parting import Part, Parts, undo_parts
 from airflow_codebeamer.skeleton.records import Record, Written
 from airflow_codebeamer.skeleton.snapshot import order_of
@@ -79,6 +80,8 @@ class Undo:
     updates: list[PutBack] = field(default_factory=list)
     sorts: list[Sort] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    #: When the run began to write, as far as the tracker tells.
+    began: str = ""
 
     def list_steps(self) -> list[str]:
         """Return a line for each step."""
@@ -122,6 +125,7 @@ class _Decision:
 
     def decide(self, parts: Parts) -> Undo:
         created = self._created()
+        self._undo.began = began(self._record, self._items.values())
         # What points at a created item has to go while that is still there.
         for step in undo_parts(self._record, parts, self._items, created):
             if isinstance(step, str):

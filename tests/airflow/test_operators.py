@@ -516,8 +516,11 @@ def test_pending_restore_fails_unlock_and_verify(here: Any) -> None:
     with pytest.raises(RestorePendingError):
         unlock().execute(CONTEXT)
     verify = VerifyUnlockedOperator(task_id="verify")
-    with pytest.raises(RestorePendingError, match=f"{RUN} left it restoring"):
+    with pytest.raises(
+        RestorePendingError, match=f"{RUN} left it restoring, owed: "
+    ) as caught:
         verify.execute(CONTEXT)
+    assert "Tester" in str(caught.value)
     assert here.server.permissions(TRACKER) == locked != before
     unlock().execute(CONTEXT)
     assert verify.execute(CONTEXT) == {"owed": []}

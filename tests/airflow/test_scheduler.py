@@ -60,8 +60,6 @@ def breaking(context, prefix="b:"):
 DAGS = """
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 from airflow_codebeamer.operators import LockTrackerOperator, UnlockTrackerOperator
 from airflow_codebeamer.template import generator_dag
@@ -71,29 +69,8 @@ with DAG("careless", schedule=None, params={"tracker_id": 0}):
         task_id="lock", tracker_id="{{ params.tracker_id }}", reason="by hand"
     ) >> UnlockTrackerOperator(task_id="unlock")
 
-with DAG("queued", schedule=None, params={"tracker_id": 0, "priority": 0}):
-    lock = LockTrackerOperator(
-        task_id="lock",
-        tracker_id="{{ params.tracker_id }}",
-        priority="{{ params.priority }}",
-        wait_for=timedelta(minutes=2),
-        deferrable=True,
-    )
-    lock >> lock.teardown()
-
 patient = generator_dag("patient", generator="sched_generators:numbered", retries=0)
-imwith DAG("queued", schedule=None, params={"tracker_id": 0, "priority": 0}):
-    lock = LockTrackerOperator(
-        task_id="lock",
-        tracker_id="{{ params.tracker_id }}",
-        priority="{{ params.priority }}",
-        wait_for=timedelta(minutes=2),
-        deferrable=True,
-    )
-    unlock = UnlockTrackerOperator(task_id="unlock", lock="{{ ti.xcom_pull('lock') }}")
-    lock >> unlock.as_teardown(setups=lock)
-
-patient = generator_dag(
+impatient = generator_dag(
     "impatient", generator="sched_generators:numbered", retries=0, wait_for=None
 )
 """
@@ -162,7 +139,7 @@ def stage(
             **metrics.variables,
         },
     ) as made:
-        for dag_id in (TEMPLATE, "patient", "impatient", "careless", "queued"):
+        for dag_id in (TEMPLATE, "patient", "impatient", "careless"):
             made.airflow.wait_for_dag(dag_id)
             made.airflow.rest.unpause(dag_id)
         yield made
@@ -429,37 +406,6 @@ def test_of_two_runs_one_holds_and_the_other_waits_or_says_who(stage: Stage) -> 
     assert items_of(stage, "third:") == []
     times = created_at(stage)
     assert max(times["first:"]) < min(times["second:"]), "they wrote at the same time"
-
-
-def test_runs_that_wait_without_a_worker_have_their_turns(stage: Stage) -> None:
-    """The last to come is the first to go, since it is urgent; nobody needs a retry."""
-    tracker = TrackerId(stage.tracker_id)
-    with connect(settings_of(stage)) as elsewhere:
-        server = elsewhere.settings.server.base
-        elsewhere.engine.acquire(tracker, owner=Owner.here("alice"))
-        try:
-            runs = []
-            for priority in (0, 0, 1, 2):
-                conf = {"tracker_id": stage.tracker_id, "priority": priority}
-                runs.append(stage.airflow.rest.trigger("queued", conf))
-                until = time.monotonic() + 60
-                while len(waiting := elsewhere.queue.list_tickets(server)) < len(runs):
-                    assert time.monotonic() < until, stage.airflow.last_lines()
-                    time.sleep(0.2)
-            order = [ticket.owner.key for ticket in waiting]
-        finally:
-            elsewhere.engine.release(tracker, owner_key="alice")
-        first, second, high, highest = (f"queued/{run_id}" for run_id in runs)
-        assert order == [highest, high, first, second]
-        for run_id in runs:
-            assert wait(stage, "queued", run_id).state == "success"
-        granted = [
-            event.who
-            for event in elsewhere.status.history(server, tracker)
-            if event.kind == "grant" and event.who in order
-        ]
-        assert granted == order
-        assert elsewhere.queue.list_tickets(server) == []
 
 
 def created(stage: Stage) -> int:

@@ -75,7 +75,7 @@ def seen() -> Iterator[Seen]:
 
 def enqueue(store: LockStore, waiters: int) -> dict[int, str]:
     """Queue up so many runs; return their owners by ticket."""
-    settings = LockSettings(offer_ttl=timedelta(minutes=10))
+    settings = LockSettings(offer_ttl=timedelta(minutes=30))
     names = [f"dag/run {number}" for number in range(waiters)]
     tickets = {}
     for number, name in enumerate(names):
@@ -97,7 +97,7 @@ def trigger(ticket: int, **arguments: Any) -> TrackerLockTrigger:
         "tracker_id": int(TRACKER),
         "ticket": ticket,
         "poll_seconds": POLL_SECONDS,
-        "deadline": (datetime.now(UTC) + timedelta(minutes=5)).isoformat(),
+        "deadline": (datetime.now(UTC) + timedelta(minutes=15)).isoformat(),
         **arguments,
     }
     _, kwargs = TrackerLockTrigger(**given).serialize()
@@ -203,7 +203,7 @@ def test_a_thousand_waiters_share_one_poll(store: LockStore, seen: Seen) -> None
     assert seen.fired[:10] == expected[:10]
     assert {one.status for one in seen.events.values()} == {"reached"}
     assert seen.threads - threads <= 3, "the loop's own pool, not one for each"
-    assert seen.longest_gap < 1.0, seen.longest_gap
+    assert seen.longest_gap < 2.0, seen.longest_gap
 
 
 def test_removed_ticket_ends_the_wait_and_is_worth_a_retry(

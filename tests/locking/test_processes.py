@@ -112,6 +112,27 @@ def test_two_processes_race_and_one_holds(real, start):
     assert real.permissions() == before
 
 
+@pytest.mark.trap("T28")
+def test_processes_of_one_owner_get_the_same_lock(real, start):
+    before = real.permissions()
+    real.server.add_fault({"kind": "delay", "operation": PUT, "nth": 1, "seconds": 1})
+    tries = [start("run 1") for _ in range(3)]
+    for one in tries:
+        assert one.hear() == {"ready": True}
+    for one in tries:
+        one.go()
+    said = [one.hear() for one in tries]
+    assert said == [{"held": 1}] * 3
+    assert len(real.operations(PUT)) == 2
+    tries[0].go()
+    assert tries[0].hear() == {"guard": "good"}
+    assert tries[0].hear()["released"]
+    assert real.permissions() == before
+    tries[1].go()
+    assert tries[1].hear()["guard"] in ("it was released", "it is restoring by now")
+    assert tries[1].hear() == {"released": False, "why": "nothing is locked"}
+
+
 @pytest.mark.trap("T26")
 def test_a_killed_holder_is_recovered_byte_for_byte(real, start):
     before = real.permissions()

@@ -302,7 +302,7 @@ def _run(machine: type[Waiting], examples: int, steps: int, *phases: Phase) -> N
 @pytest.mark.trap("T27")
 def test_order_sets_and_service(machine: type[Waiting]) -> None:
     # A failure is told as it was found: to make it short takes minutes.
-    _run(machine, 40, 30, Phase.generate)
+    _run(machine, 25, 30, Phase.generate)
 
 
 @pytest.mark.nightly

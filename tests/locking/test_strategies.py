@@ -369,7 +369,7 @@ def test_another_distribution_brings_a_strategy(bench, owner, installed, monkeyp
     with pytest.raises(ConfigurationError, match="no strategy of the name misnamed"):
         find_strategy("misnamed")
     bench.pass_time(hours=1)
-    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(installed)])
+    sys.path.remove(str(installed))
     (failed,) = Recovery(bench.engine()).recover()
     assert failed.action == "failed"
     assert "install the distribution" in failed.error

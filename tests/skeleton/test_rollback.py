@@ -205,7 +205,8 @@ def test_a_created_tree_goes_to_the_trash_with_one_request(rig):
     report = rig.roll_back(run)
 
     assert set(trashed(rig, applied)) == {"A", "F"}
-    assert len(rig.calls("POST")) == 2
+    # Two looks at the tracker, one at what our account did elsewhere.
+    assert len(rig.calls("POST")) == 3
     assert rig.tree() == []
     assert len(report.undone) == 6
     assert report.left == ()
@@ -222,7 +223,8 @@ def test_what_does_not_go_along_with_its_tree_goes_one_by_one_from_below(rig):
     order = trashed(rig, applied)
     assert order[:3] == ["A", "D", "C"]
     assert set(order[3:]) == {"B", "E"}
-    assert len(rig.calls("POST")) == 3
+    # Three looks at the tracker, one at what our account did elsewhere.
+    assert len(rig.calls("POST")) == 4
     assert rig.tree() == []
     assert report.left == ()
 
@@ -480,3 +482,37 @@ def test_what_was_written_can_be_listed_and_undone_later(rig):
     assert [line.partition(" (")[0] for line in told.left] == ["B", "A"]
     assert rig.roll_back(run).left == ()
     assert rig.tree() == ["NA"]
+
+
+def test_what_our_account_did_in_other_trackers_is_told(rig):
+    run = rig.run()
+    rig.apply(rig.document(item("A")), run=run)
+    _write_outside(rig, "Outside")
+
+    report = rig.roll_back(run)
+
+    assert report.left == ()
+    (line,) = report.outside
+    assert "('Outside') of tracker 2999 was changed meanwhile by our account" in line
+    found = rig.runs.find_run(run.run_id)
+    assert found.state is RunState.ROLLED_BACK
+    assert found.summary["outside"] == [line]
+
+
+def test_what_was_there_before_the_run_is_no_outside_effect(rig):
+    _write_outside(rig, "Before")
+    rig.server.advance(5)
+    run = rig.run()
+    rig.apply(rig.document(item("A")), run=run)
+    assert rig.roll_back(run).outside == ()
+
+
+def _write_outside(rig, name):
+    """Have the account write to another tracker, as a workflow action may."""
+    world = rig.server.world()
+    tracker = next(one for one in world["trackers"] if one["id"] == rig.tracker_id)
+    if not any(one["id"] == 2999 for one in world["trackers"]):
+        new = {**tracker, "id": 2999, "name": "Other", "key": "OTH", "children": []}
+        rig.server.load_world({**world, "trackers": [*world["trackers"], new]})
+    path = "/v3/trackers/2999/items"
+    assert rig.server.act("generator", "POST", path, {"name": name}) == 200

@@ -14,7 +14,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from airflow_codebeamer.client import Client
@@ -29,6 +29,7 @@ _READING = ("GET", "HEAD", "OPTIONS")
 #: Headers that go back; the others speak of a connection that is not this one.
 _BACK = ("content-type", "retry-after", "content-disposition", "location")
 _LARGEST = 2**28
+_LONGEST_REFERENCE = 2**16
 #: How long a connection may be silent.
 _SILENT_SECONDS = 120
 
@@ -38,15 +39,18 @@ def open_relay(
     client: Client,
     guard: Callable[[], None],
     reach: Callable[[str], None] | None = None,
+    started: Callable[[int, str], None] | None = None,
 ) -> Iterator[Access]:
     """Open a relay to the client's server; yields how to reach it.
 
     `guard` raises when nothing may be written any more. `reach` is given the path of
-    each request that may change something, before that is sent on.
+    each request that may change something, before that is sent on. `started` is told
+    the number of each job that the server says it has begun, and its type.
     """
     secret = secrets.token_urlsafe(24)
     login = client.settings.login or "generator"
     server = _Server(client, guard, reach or _anywhere, login, secret)
+    server.started = started or _no_matter
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -65,6 +69,7 @@ def open_relay(
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    started: Callable[[int, str], None]
 
     def __init__(
         self,
@@ -140,8 +145,19 @@ class _Handler(BaseHTTPRequestHandler):
         except CodebeamerError as error:
             self._answer(502, str(error))
         else:
+            if self.command not in _READING:
+                self._tell_job(answer)
             kept = {n: v for n, v in headers.items() if n.lower() in _BACK}
             self._reply(status, kept, answer)
+
+    def _tell_job(self, answer: bytes) -> None:
+        """Look whether an answer is a reference to a job (vendor: `JobReference`)."""
+        if b'"jobId"' not in answer or len(answer) > _LONGEST_REFERENCE:
+            return
+        with suppress(ValueError, CodebeamerError):
+            told = json.loads(answer)
+            if isinstance(told, dict) and isinstance(told.get("jobId"), int):
+                self.server.started(told["jobId"], str(told.get("jobType", "")))
 
     def _answer(self, status: int, message: str) -> None:
         text = json.dumps({"message": f"airflow-codebeamer: {message}"}).encode()
@@ -164,4 +180,8 @@ def _nothing() -> None:
 
 
 def _anywhere(_: str) -> None:
+    pass
+
+
+def _no_matter(job_id: int, kind: str) -> None:
     pass

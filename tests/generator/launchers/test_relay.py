@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
 import requests
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.generator.launchers import Access, open_relay
-from airflow_codebeamer.settings import Settings
+from airflow_codebeamer.settings import ServerSettings, Settings
 from airflow_codebeamer.wiring import Codebeamer
 
 ITEMS = f"/api/v3/trackers/{DEMO_TRACKER_ID}/items"
@@ -93,3 +96,41 @@ def test_a_server_that_is_away_is_a_504(settings: Settings) -> None:
         answer = ask(access, "GET", "/api/v3/projects")
     assert answer.status_code == 504
     assert access.password not in answer.text
+
+
+class _Starting(BaseHTTPRequestHandler):
+    """A server whose every answer is the reference of a job."""
+
+    def do_POST(self) -> None:
+        body = b'{"jobId": 12, "jobType": "WORKING_SET_UPDATE"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.trap("T36")
+def test_a_job_that_a_program_starts_is_told() -> None:
+    away = ThreadingHTTPServer(("127.0.0.1", 0), _Starting)
+    threading.Thread(target=away.serve_forever, args=(0.01,), daemon=True).start()
+    settings = ServerSettings(
+        url=f"http://127.0.0.1:{away.server_port}", login="a", password="b"
+    )
+    told: list[tuple[int, str]] = []
+
+    def started(job_id: int, kind: str) -> None:
+        told.append((job_id, kind))
+
+    path = "/api/v3/jobs/working-set-update"
+    with Client(settings) as client, open_relay(client, held, None, started) as access:
+        assert ask(access, "GET", path).json()["jobId"] == 12
+        assert told == []
+        assert ask(access, "POST", path, json={}).json()["jobId"] == 12
+    away.shutdown()
+    away.server_close()
+    assert told == [(12, "WORKING_SET_UPDATE")]

@@ -1,0 +1,90 @@
+"""Two tries of one owner at the same time: the second waits and gets the same lock.
+
+A try that died leaves a record just like one that is under way. In this process a
+mutex tells them apart, on this machine the number of the process, and elsewhere the
+lease: who is at work renews it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from weakref import WeakValueDictionary
+
+from airflow_codebeamer.locking.lock import FREEZE, Lock, Owner
+from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.states import LockState
+
+__all__ = ["Twins"]
+
+_UNDER_WAY = (LockState.GRANTED, LockState.LOCKING)
+
+_Key = tuple[str, str]
+_mutexes: WeakValueDictionary[_Key, threading.RLock] = WeakValueDictionary()
+_registry = threading.Lock()
+
+
+class Twins:
+    """What one try to acquire has to know of other tries of the same owner."""
+
+    def __init__(self, parts: Parts, owner: Owner) -> None:
+        self._parts = parts
+        self._standing: tuple[int, int, float] | None = None
+        key = (parts.server, owner.key)
+        with _registry:
+            self._mutex = _mutexes.setdefault(key, threading.RLock())
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[None]:
+        """Let one try of this owner in this process act; nobody waits in here."""
+        with self._mutex:
+            yield
+
+    def is_at_work(self, seen: Lock) -> bool:
+        """Return whether another process is taking this lock for the same owner."""
+        if seen.state not in _UNDER_WAY or not seen.owner.host:
+            return False
+        if seen.lease is None or seen.lease > self._parts.settings.ttl:
+            # A reservation: whoever wrote it went away on purpose.
+            return False
+        if seen.owner.host == socket.gethostname() and not _lives(seen.owner.pid):
+            return False
+        return not self._stands_still(seen)
+
+    def has_it(self, found: Lock) -> bool:
+        """Return whether a try of this owner has a lock, or is about to have it.
+
+        A freeze has many holders: he who began it may still have to wait to join.
+        """
+        is_held = found.state is LockState.HELD and found.mode != FREEZE
+        return is_held or found.state in _UNDER_WAY
+
+    def pause(self) -> None:
+        """Wait a little for the other one, outside of the mutex."""
+        settings = self._parts.settings
+        self._parts.clock.sleep(min(settings.poll, settings.beat).total_seconds())
+
+    def _stands_still(self, seen: Lock) -> bool:
+        """Return whether nobody has renewed the lease for more than two beats."""
+        now = self._parts.clock.monotonic()
+        known = self._standing
+        if known is None or known[:2] != (seen.epoch, seen.lease_seq):
+            self._standing = (seen.epoch, seen.lease_seq, now)
+            return False
+        return now - known[2] > 2 * self._parts.settings.beat.total_seconds()
+
+
+def _lives(pid: int) -> bool:
+    """Return whether a process of that number, not ours, is there."""
+    if pid in (0, os.getpid()):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
