@@ -24,8 +24,7 @@ class Freezing(Acquisition):
 
     def __init__(self, parts: Parts, watch: Watch, wish: Wish) -> None:
         self._holder = wish.owner
-        key = f"{FREEZE}/{wish.owner.key}"
-        begun = replace(wish, owner=replace(wish.owner, key=key), mode=FREEZE)
+        begun = replace(wish, owner=wish.owner.as_freezer(), mode=FREEZE)
         super().__init__(parts, watch, replace(begun, exclusive_role=""))
 
     def _find_way(self, seen: Lock | None, *, may_try: bool) -> Lock | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,10 @@ class Owner:
 
     def __str__(self) -> str:
         return self.key
+
+    def as_freezer(self) -> Owner:
+        """Return the name under which this owner begins a freeze, or waits for one."""
+        return replace(self, key=f"{FREEZE}/{self.key}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the owner as JSON would have it."""

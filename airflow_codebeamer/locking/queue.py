@@ -225,7 +225,8 @@ class Queue:
         self, server: str | None, owner_key: str, tracker_id: TrackerId | None = None
     ) -> list[Ticket]:
         """Remove an owner's tickets, or those for a tracker; return them."""
-        conditions = [queue_table.c.owner_key == owner_key]
+        names = [owner_key, Owner(owner_key).as_freezer().key]
+        conditions = [queue_table.c.owner_key.in_(names)]
         if server is not None:
             conditions.append(queue_table.c.server == server)
         if tracker_id is not None:

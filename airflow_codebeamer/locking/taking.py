@@ -214,11 +214,14 @@ class LockTaking:
         owner: Owner,
         reason: str = "",
         priority: int = 0,
+        mode: str = "exclusive",
     ) -> Ticket:
         """Return the owner's ticket, a new one if he has none; for who waits elsewhere.
 
         It is alive for `offer_ttl`; `Queue.attend` keeps it so.
         """
+        if mode == FREEZE:
+            owner = owner.as_freezer()
         wish = self._wish(trackers, owner, reason, None, priority)
         return waiting_of(self.parts, wish).join(is_elsewhere=True)
 

@@ -180,6 +180,7 @@ class LockTrackerOperator(Released, CodebeamerOperator):
             owner=owner_of(context),
             reason=self.reason,
             priority=whole_number(self.priority, "priority"),
+            mode=self.mode,
         )
         raise TaskDeferred(
             trigger=TrackerLockTrigger(

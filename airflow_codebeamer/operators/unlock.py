@@ -84,6 +84,8 @@ class UnlockTrackerOperator(CodebeamerOperator):
             held = [lock for lock in held if lock.tracker_id == only]
         if not held:
             self.log.info("%s holds nothing: it was released before.", owner)
+            # Nor does it wait any more: nothing is kept for a run that is over.
+            codebeamer.queue.leave(codebeamer.settings.server.base, owner)
         reports: list[ReleaseReport] = []
         pending: list[RestorePendingError] = []
         for lock in held:

@@ -337,6 +337,36 @@ def test_lock_that_is_skipped_where_others_are(
     assert here.owners() == {TRACKER: "alice"}
 
 
+def test_deferred_freeze_waits_in_its_own_name(
+    here: Any, elsewhere: Codebeamer
+) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    waiting = lock(mode="freeze", deferrable=True, wait_for=timedelta(seconds=30))
+    with pytest.raises(TaskDeferred):
+        waiting.execute(CONTEXT)
+    assert len(elsewhere.queue.list_tickets()) == 1
+    elsewhere.engine.release(TRACKER, owner_key="alice")
+    seen = LockEvent(
+        status="reached",
+        tracker_id=TRACKER,
+        deadline=datetime.now(UTC) + timedelta(seconds=5),
+    )
+    handle = waiting.execute_complete(CONTEXT, seen.payload())
+    assert handle["locks"][0]["state"] == "held"
+    assert elsewhere.queue.list_tickets() == []
+    unlock(lock=handle).execute(CONTEXT)
+
+
+def test_unlock_ends_the_wait_for_a_freeze(here: Any, elsewhere: Codebeamer) -> None:
+    elsewhere.engine.acquire(TRACKER, owner=Owner.here("alice"))
+    with pytest.raises(TaskDeferred):
+        lock(mode="freeze", deferrable=True, wait_for=timedelta(seconds=30)).execute(
+            CONTEXT
+        )
+    unlock(tracker_id=TRACKER).execute(CONTEXT)
+    assert elsewhere.queue.list_tickets() == []
+
+
 def test_deferred_lock_takes_a_dead_holders_place(
     here: Any, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
