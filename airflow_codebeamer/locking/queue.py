@@ -15,17 +15,13 @@ that nobody took passes to the next; with the third the ticket goes to the end.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Exists,
-    Select,
     and_,
     case,
-    delete,
     exists,
     func,
     not_,
@@ -36,7 +32,6 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import (
-    Database,
     insert_missing,
     lock_table,
     queue_table,
@@ -45,33 +40,33 @@ from airflow_codebeamer.database import (
 from airflow_codebeamer.errors import TicketRemovedError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.lock import Owner
+from airflow_codebeamer.locking.places import (
+    Places,
+    goes_before,
+    holds,
+    in_parts,
+    is_for,
+    of_owner,
+)
 from airflow_codebeamer.locking.states import LockState
-from airflow_codebeamer.locking.ticket import Ticket, digest_of, ticket_from_row
-from airflow_codebeamer.locking.transitions import SCOPE, Transitions
+from airflow_codebeamer.locking.ticket import Ticket, digest_of
+from airflow_codebeamer.locking.transitions import SCOPE
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["Queue"]
 
 #: So many offers may be missed before a ticket goes to the end.
 _PATIENCE = 2
-#: A ticket whose waiter was not seen for so long is dropped.
-_KEPT = timedelta(days=1)
-#: SQLite knows 32,766 values in one statement at most, and we repeat some.
-_MOST_VALUES = 10_000
 #: Later than any ticket.
 _LAST = 2**62
 
 
-class Queue:
+class Queue(Places):
     """The tickets of one database, and everything that becomes of them.
 
     Not promised: that whose turn it is now has it when he acts. The grant asks
     once more, in its own statement.
     """
-
-    def __init__(self, database: Database, moves: Transitions) -> None:
-        self._database = database
-        self._moves = moves
 
     def enqueue(
         self,
@@ -93,7 +88,7 @@ class Queue:
         wanted = sorted(set(trackers))
         worth = settings.ageing.total_seconds()
         now = self._database.now
-        mine = _of_owner(server, wanted, owner.key)
+        mine = of_owner(server, wanted, owner.key)
         with self._database.begin() as connection:
             self._drop_forgotten(connection, server)
             is_new = insert_missing(
@@ -179,7 +174,7 @@ class Queue:
         a tracker already goes before those that wait: they may wait for it, too.
         """
         other = queue_table.alias("other")
-        mine = _of_owner(server, trackers, owner_key)
+        mine = of_owner(server, trackers, owner_key)
         number = func.coalesce(
             select(queue_table.c.ticket).where(*mine).scalar_subquery(), _LAST
         )
@@ -196,11 +191,11 @@ class Queue:
                 other.c.server == server,
                 other.c.owner_key != owner_key,
                 self._is_live(other),
-                _goes_before(other, place, number),
+                goes_before(other, place, number),
             )
             .correlate(None)
         )
-        return or_(not_(ahead), _holds(server, owner_key).correlate(None))
+        return or_(not_(ahead), holds(server, owner_key).correlate(None))
 
     def serve(
         self,
@@ -210,7 +205,7 @@ class Queue:
         owner_key: str,
     ) -> None:
         """Take out the ticket of an owner who is granted its trackers just now."""
-        self._remove(connection, *_of_owner(server, trackers, owner_key))
+        self._remove(connection, *of_owner(server, trackers, owner_key))
 
     def rest(self, ticket: Ticket) -> None:
         """Say that nobody waits with this ticket for now; it keeps its place."""
@@ -226,11 +221,11 @@ class Queue:
     ) -> list[Ticket]:
         """Remove an owner's tickets, or those for a tracker; return them."""
         names = [owner_key, Owner(owner_key).as_freezer().key]
-        conditions = [queue_table.c.owner_key.in_(names)]
+        conditions: list[ColumnElement[bool]] = [queue_table.c.owner_key.in_(names)]
         if server is not None:
             conditions.append(queue_table.c.server == server)
         if tracker_id is not None:
-            conditions.append(_is_for(tracker_id))
+            conditions.append(is_for(tracker_id))
         with self._database.begin() as connection:
             found = list(self._select(connection, self._tickets().where(*conditions)))
             numbers = [ticket.number for ticket in found]
@@ -245,7 +240,7 @@ class Queue:
         if server is not None:
             statement = statement.where(queue_table.c.server == server)
         if tracker_id is not None:
-            statement = statement.where(_is_for(tracker_id))
+            statement = statement.where(is_for(tracker_id))
         with self._database.read() as connection:
             return list(self._select(connection, statement))
 
@@ -260,7 +255,7 @@ class Queue:
         standing: dict[int, bool] = {}
         with self._database.begin() as connection:
             self._count_missed(connection, server)
-            for part in _parts(sorted(numbers)):
+            for part in in_parts(sorted(numbers)):
                 mine = queue_table.c.ticket.in_(part)
                 seen = self._seen(settings)
                 connection.execute(update(queue_table).where(mine).values(**seen))
@@ -329,114 +324,3 @@ class Queue:
                 ),
             )
         )
-
-    def _drop_forgotten(self, connection: Connection, server: str) -> None:
-        oldest = self._database.now - _KEPT.total_seconds()
-        self._remove(
-            connection, queue_table.c.server == server, queue_table.c.seen_at < oldest
-        )
-
-    def _remove(self, connection: Connection, *which: ColumnElement[bool]) -> None:
-        # Locked where rows can be: nobody comes to life between the two statements.
-        statement = select(queue_table.c.ticket).where(*which).with_for_update()
-        for part in _parts(connection.scalars(statement).all()):
-            for table in (queue_tracker_table, queue_table):
-                connection.execute(delete(table).where(table.c.ticket.in_(part)))
-
-    def _seen(self, settings: LockSettings) -> Mapping[str, Any]:
-        """Return what is written when a waiter is seen to live."""
-        span = max(settings.waiter_ttl, 3 * settings.poll)
-        return {"seen_at": self._database.now, "live_until": self._moves.ahead(span)}
-
-    def _here(
-        self, settings: LockSettings, *, is_elsewhere: bool = False
-    ) -> Mapping[str, Any]:
-        """Return what is written when a waiter acts itself: it takes an offer up."""
-        offer = queue_table.c.offer_until
-        renewed = self._moves.ahead(settings.offer_ttl)
-        written = {
-            **self._seen(settings),
-            "offer_until": case((offer > self._database.now, renewed), else_=offer),
-        }
-        return {**written, "live_until": renewed} if is_elsewhere else written
-
-    def _ahead_of(self, mine: Any) -> ColumnElement[bool]:
-        """Return the condition that somebody goes before the row of a ticket.
-
-        Nobody goes before an owner who holds something; see `turn`.
-        """
-        other = queue_table.alias("other")
-        theirs = queue_tracker_table.alias("theirs")
-        ours = queue_tracker_table.alias("ours")
-        ahead = exists(
-            select(other.c.ticket)
-            .join(theirs, theirs.c.ticket == other.c.ticket)
-            .join(ours, ours.c.tracker_id == theirs.c.tracker_id)
-            .where(
-                ours.c.ticket == mine.c.ticket,
-                other.c.server == mine.c.server,
-                other.c.owner_key != mine.c.owner_key,
-                self._is_live(other),
-                _goes_before(other, mine.c.place, mine.c.ticket),
-            )
-            .correlate(mine)
-        )
-        holds = _holds(mine.c.server, mine.c.owner_key).correlate(mine)
-        return and_(ahead, not_(holds))
-
-    def _is_live(self, ticket: Any) -> ColumnElement[bool]:
-        now = self._database.now
-        return or_(ticket.c.live_until > now, ticket.c.offer_until > now)
-
-    def _tickets(self) -> Select[Any]:
-        is_live = func.coalesce(self._is_live(queue_table), False).label("is_live")
-        return select(queue_table, is_live).order_by(
-            queue_table.c.server, queue_table.c.place, queue_table.c.ticket
-        )
-
-    def _select(
-        self, connection: Connection, statement: Select[Any]
-    ) -> Iterator[Ticket]:
-        for row in connection.execute(statement).mappings():
-            yield ticket_from_row(row)
-
-
-def _of_owner(
-    server: str, trackers: Collection[TrackerId], owner_key: str
-) -> tuple[ColumnElement[bool], ...]:
-    return (
-        queue_table.c.server == server,
-        queue_table.c.owner_key == owner_key,
-        queue_table.c.digest == digest_of(trackers),
-    )
-
-
-def _is_for(tracker_id: TrackerId) -> ColumnElement[bool]:
-    return queue_table.c.ticket.in_(
-        select(queue_tracker_table.c.ticket).where(
-            queue_tracker_table.c.tracker_id == tracker_id
-        )
-    )
-
-
-def _holds(server: Any, owner_key: Any) -> Exists:
-    """Return the condition that an owner has a lock, in whatever state."""
-    held = lock_table.alias("held")
-    return exists(
-        select(held.c.tracker_id).where(
-            held.c.server == server,
-            held.c.owner_key == owner_key,
-            held.c.state != LockState.FREE.value,
-        )
-    )
-
-
-def _goes_before(other: Any, place: Any, number: Any) -> ColumnElement[bool]:
-    return or_(
-        other.c.place < place, and_(other.c.place == place, other.c.ticket < number)
-    )
-
-
-def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for first in range(0, len(numbers), _MOST_VALUES):
-        yield numbers[first : first + _MOST_VALUES]
