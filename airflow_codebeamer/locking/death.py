@@ -29,7 +29,10 @@ def tell_of_the_dead(parts: Parts, lock: Lock) -> None:
     deaths = [
         event
         for event in parts.history.list_events(lock.server, lock.tracker_id)
-        if event.kind == "take_over" and event.detail.get("was") in _INSIDE
+        # Who goes on with his own lock has not died, and names nobody.
+        if event.kind == "take_over"
+        and "owner" in event.detail
+        and event.detail.get("was") in _INSIDE
     ]
     who = "a holder"
     if deaths:

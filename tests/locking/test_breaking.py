@@ -279,3 +279,13 @@ def test_nobody_died_who_only_reserved_or_could_not_restore(bench, owner):
     found = engine.parts.store.find(bench.server.url, bench.tracker)
     assert found.state is LockState.FREE
     assert not found.owner_died
+
+
+def test_a_lock_of_ones_own_that_ran_out_does_not_hide_who_died(bench, owner, other):
+    lock = bench.engine().acquire(bench.tracker, owner=owner)
+    _break(bench.engine(), lock)
+    bench.engine().acquire(bench.tracker, owner=other)
+    bench.pass_time(hours=2)
+    again = bench.engine().acquire(bench.tracker, owner=other)
+    assert again.state is LockState.HELD
+    assert f"{owner.key} (taken over at" in bench.said[-1]
