@@ -24,6 +24,7 @@ TRACKERS = (DEMO_TRACKER_ID, DEMO_STAKEHOLDER_ID)
             "two_trackers",
             {"requirements.tests.unlock": [2002], "requirements.unlock": [2001]},
         ),
+        ("one_lock_of_two", {"exclusive_tracker.unlock": [2001, 2002]}),
         ("mapped_trackers", {}),
         ("mapped_locks", {"unlock": [2001, 2002]}),
     ],
@@ -51,7 +52,7 @@ def test_examples_are_what_the_policy_wants(driver: Any, examples: Path) -> None
     asked = {"AIRFLOW__CODEBEAMER__REQUIRE_UNLOCK": "True"}
     found = driver.ask("bag", folder=str(examples), env=asked)
     assert found["errors"] == {}
-    assert len(found["dags"]) == 6
+    assert len(found["dags"]) == 7
     assert {dag["callbacks"] for dag in found["dags"].values()} == {1}
 
 
