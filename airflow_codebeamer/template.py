@@ -13,6 +13,8 @@ from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]
     DeadlineAlert,
     DeadlineReference,
 )
+from airflow.version import version as airflow_version
+from packaging.version import Version
 
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.hooks import CodebeamerHook
@@ -338,11 +340,12 @@ def _form(
 def _deadline(span: timedelta | None, conn_id: str) -> DeadlineAlert | None:
     if span is None:
         return None
+    # Airflow before 3.3 wants a timedelta; 3.3.2 with one in it answers 500 to
+    # everybody who clears a task or run of the DAG, and takes seconds.
+    wants_span = Version(airflow_version) < Version("3.3")
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        # As seconds, the form of older versions: with a timedelta in it Airflow
-        # 3.3.2 answers 500 to everybody who clears a task or run of the DAG.
-        interval=span.total_seconds(),  # type: ignore[arg-type]
+        interval=span if wants_span else span.total_seconds(),  # type: ignore[arg-type]
         callback=AsyncCallback(
             ReleaseLocksNotifier, kwargs={"codebeamer_conn_id": conn_id}
         ),
