@@ -12,11 +12,11 @@ from airflow_codebeamer.errors import (
     LockLostError,
     LockRefusedError,
 )
+from airflow_codebeamer.locking.escrow.noticing import NoticeBoard
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.preflight import Preflight
 from airflow_codebeamer.locking.release import dirt_of, release
+from airflow_codebeamer.locking.rights.preflight import Preflight
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies import find_strategy, strategy_of
 from airflow_codebeamer.locking.takeover import Watch, take_over

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
-from airflow_codebeamer.locking.epochs import open_record
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.records.epochs import open_record
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import take_over

@@ -12,19 +12,19 @@ from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import CodebeamerError, LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.journal import Journal
-from airflow_codebeamer.locking.amending import amend, answer
 from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
 from airflow_codebeamer.locking.death import mark_consistent
 from airflow_codebeamer.locking.jobs import register_job
-from airflow_codebeamer.locking.ledger import Ledger
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock, Owner
 from airflow_codebeamer.locking.parts import Deadlines, Parts, Undo
-from airflow_codebeamer.locking.preflight import Preflight, look
+from airflow_codebeamer.locking.records.ledger import Ledger
+from airflow_codebeamer.locking.records.store import LockStore
 from airflow_codebeamer.locking.release import release
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rights.amending import amend, answer
+from airflow_codebeamer.locking.rights.preflight import Preflight, look
 from airflow_codebeamer.locking.rotation import Rotation
 from airflow_codebeamer.locking.sets import find_set, release_all
-from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.locking.strategies import find_strategy, strategy_of
 from airflow_codebeamer.locking.taking import LockTaking
 from airflow_codebeamer.settings import LockSettings

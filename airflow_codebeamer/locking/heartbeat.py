@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_codebeamer.errors import DatabaseError, LockLostError
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.pulse import Pulse
-from airflow_codebeamer.locking.watching import RoleWatch
+from airflow_codebeamer.locking.rights.watching import RoleWatch
 
 if TYPE_CHECKING:
     from airflow_codebeamer.locking.engine import LockEngine

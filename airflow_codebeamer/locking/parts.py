@@ -12,12 +12,12 @@ from airflow_codebeamer.client import Client
 from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking.history import History
-from airflow_codebeamer.locking.ledger import Ledger
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.permissions import Permissions
+from airflow_codebeamer.locking.records.history import History
+from airflow_codebeamer.locking.records.ledger import Ledger
+from airflow_codebeamer.locking.records.store import LockStore
 from airflow_codebeamer.locking.rotation import Rotation
-from airflow_codebeamer.locking.store import LockStore
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["Deadlines", "Guard", "Parts", "Undo", "Undone"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_codebeamer.locking.history import History
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.records.history import History
 from airflow_codebeamer.locking.states import LockState
 
 __all__ = ["ACCEPTED", "QUARANTINED", "accept_items", "list_left"]

@@ -16,12 +16,12 @@ from airflow_codebeamer.errors import (
     Retry,
 )
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking.echoes import Echo, find_echo, heal
 from airflow_codebeamer.locking.engine import LockEngine
-from airflow_codebeamer.locking.journalled import list_waiting
+from airflow_codebeamer.locking.escrow.noticing import settle_notice
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.noticing import settle_notice
+from airflow_codebeamer.locking.records.journalled import list_waiting
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rights.echoes import Echo, find_echo, heal
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import take_over
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_codebeamer.client import Client
-from airflow_codebeamer.locking.history import Event, History
 from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.records.history import Event, History
 
 __all__ = ["WRITER", "Rotation", "Turn", "Writer"]
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 
 from airflow_codebeamer.errors import EscrowError, LockHeldError, LockLostError
 from airflow_codebeamer.ids import Epoch, Lineage
-from airflow_codebeamer.locking.epochs import raise_epoch
-from airflow_codebeamer.locking.escrow import Escrow, EscrowRole
-from airflow_codebeamer.locking.history import OPENED, Event
+from airflow_codebeamer.locking.escrow.escrow import Escrow, EscrowRole
+from airflow_codebeamer.locking.escrow.noticing import begin_notice, settle_notice
 from airflow_codebeamer.locking.lock import Lock, Owner
-from airflow_codebeamer.locking.noticing import begin_notice, settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions, merge, spell
+from airflow_codebeamer.locking.records.epochs import raise_epoch
+from airflow_codebeamer.locking.records.history import OPENED, Event
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.restoring import Restoring
+from airflow_codebeamer.locking.rights.restoring import Restoring
 from airflow_codebeamer.locking.states import LockState
 
 __all__ = ["Salvage", "SalvagePlan", "SalvageRole"]

@@ -26,9 +26,9 @@ from airflow_codebeamer.locking.acquire import Acquisition, grant_all
 from airflow_codebeamer.locking.heartbeat import Pulse
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.preflight import Preflight
 from airflow_codebeamer.locking.release import release
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rights.preflight import Preflight
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import Watch
 from airflow_codebeamer.locking.wish import Wish

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.audit.witness import BEGAN, CERTIFIED, ENDED
 from airflow_codebeamer.locking.certificate import Certificate
-from airflow_codebeamer.locking.drift import DRIFT, Drift
-from airflow_codebeamer.locking.history import Event
-from airflow_codebeamer.locking.journalled import list_owed, list_waiting
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.quarantine import list_left
-from airflow_codebeamer.locking.store import LockStore
-from airflow_codebeamer.locking.ticket import Ticket
-from airflow_codebeamer.locking.why import Taking, list_takings
-from airflow_codebeamer.locking.witness import BEGAN, CERTIFIED, ENDED
+from airflow_codebeamer.locking.records.history import Event
+from airflow_codebeamer.locking.records.journalled import list_owed, list_waiting
+from airflow_codebeamer.locking.records.store import LockStore
+from airflow_codebeamer.locking.records.ticket import Ticket
+from airflow_codebeamer.locking.rights.drift import DRIFT, Drift
+from airflow_codebeamer.locking.rights.why import Taking, list_takings
 
 __all__ = ["LockStatus"]
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from airflow_codebeamer.clock import Clock
+from airflow_codebeamer.locking.audit.witness import witnessed
+from airflow_codebeamer.locking.escrow.noticing import settle_notice
 from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.noticing import settle_notice
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies import strategy_of
-from airflow_codebeamer.locking.witness import witnessed
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["Watch", "take_over"]

@@ -18,11 +18,11 @@ from airflow_codebeamer.locking.death import tell_of_the_dead
 from airflow_codebeamer.locking.freezing import Freezing
 from airflow_codebeamer.locking.lock import FREEZE, ROLE_PERMISSIONS, Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.policies import known_policy
+from airflow_codebeamer.locking.records.ticket import Ticket
+from airflow_codebeamer.locking.rights.policies import known_policy
 from airflow_codebeamer.locking.sets import SetAcquisition, check_set, check_strategy
 from airflow_codebeamer.locking.strategies import find_strategy
 from airflow_codebeamer.locking.takeover import Watch
-from airflow_codebeamer.locking.ticket import Ticket
 from airflow_codebeamer.locking.wish import Wish
 
 __all__ = ["LockTaking"]

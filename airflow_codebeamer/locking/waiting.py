@@ -10,8 +10,8 @@ from airflow_codebeamer.errors import DatabaseError, LockHeldError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.records.ticket import Ticket
 from airflow_codebeamer.locking.states import LockState
-from airflow_codebeamer.locking.ticket import Ticket
 
 __all__ = ["Waiting", "head_start", "held"]
 

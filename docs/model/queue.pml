@@ -1,4 +1,4 @@
-/* The queue, for spin: what airflow_codebeamer/locking/queue.py does, step by step.
+/* The queue, for spin: what airflow_codebeamer/locking/records/queue.py does, step by step.
  *
  * Waiters want one of two trackers, or both. Every `atomic` block is one committed
  * transaction of the store. Between any two of them a waiter may die, be away for

@@ -33,7 +33,7 @@ STORED: list[tuple[Table, str, type[StrEnum]]] = [
 def words_of(folder: Path, *, but: str) -> set[str]:
     """Return every string that a room's code contains, docstrings apart."""
     found: set[str] = set()
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         if path.name != but:
             tree = ast.parse(path.read_text())
             found |= {

@@ -9,7 +9,7 @@ import pytest
 from airflow_codebeamer.errors import LockLostError, RestorePendingError
 from airflow_codebeamer.ids import Epoch, RoleId
 from airflow_codebeamer.locking import LockState
-from airflow_codebeamer.locking.ledger import REDUCE
+from airflow_codebeamer.locking.records.ledger import REDUCE
 from airflow_codebeamer.locking.roles import RoleEntry
 from airflow_codebeamer.settings import LockSettings
 

@@ -17,9 +17,9 @@ from airflow_codebeamer.errors import (
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Run, Runs
 from airflow_codebeamer.locking import Certificate, LockState, LockStatus
-from airflow_codebeamer.locking.judging import Suspect, compare, foreign_versions
-from airflow_codebeamer.locking.siblings import Touched
-from airflow_codebeamer.locking.sight import Glimpse, Sight, look_since
+from airflow_codebeamer.locking.audit.judging import Suspect, compare, foreign_versions
+from airflow_codebeamer.locking.audit.siblings import Touched
+from airflow_codebeamer.locking.audit.sight import Glimpse, Sight, look_since
 from airflow_codebeamer.models import NewItem, Version
 from airflow_codebeamer.settings import LockSettings
 

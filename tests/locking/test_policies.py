@@ -10,7 +10,7 @@ import pytest
 from airflow_codebeamer.errors import ConfigurationError, RestorePendingError
 from airflow_codebeamer.ids import PermissionId, RoleId
 from airflow_codebeamer.locking import LockState, RoleWatch
-from airflow_codebeamer.locking.policies import wanted_of
+from airflow_codebeamer.locking.rights.policies import wanted_of
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 from airflow_codebeamer.settings import LockSettings
 

@@ -12,10 +12,10 @@ from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import RoleId, TrackerId
 from airflow_codebeamer.journal import Journal
 from airflow_codebeamer.locking import LockState, LockStatus, LockStore, Owner
-from airflow_codebeamer.locking.ledger import REDUCE, Ledger
 from airflow_codebeamer.locking.permissions import Rights
+from airflow_codebeamer.locking.records.ledger import REDUCE, Ledger
+from airflow_codebeamer.locking.records.verdicts import Seat
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
-from airflow_codebeamer.locking.verdicts import Seat
 
 SERVER = "https://alm.example.com/cb"
 TRACKER = TrackerId(7)

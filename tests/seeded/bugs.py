@@ -34,7 +34,7 @@ BUGS = (
         "the request leaves before its intent is committed",
         (
             Change(
-                "locking/writing.py",
+                "locking/rights/writing.py",
                 """\
         number = self._intend(kind, entry, value)
         try:
@@ -67,7 +67,7 @@ BUGS = (
         "nobody asks whether the lock is still his",
         (
             Change(
-                "locking/transitions.py",
+                "locking/records/transitions.py",
                 """\
                 *same(lock),
                 lock_table.c.state.in_([s.value for s in states or (lock.state,)]),
@@ -90,7 +90,7 @@ BUGS = (
         "a break frees the record and leaves the permissions",
         (
             Change(
-                "locking/marks.py",
+                "locking/records/marks.py",
                 "            breaking_since=self._database.now,\n",
                 "            breaking_since=self._database.now,\n"
                 "            state=LockState.FREE.value,\n",
@@ -104,7 +104,7 @@ BUGS = (
         "a lock is taken over while requests of its holder are under way",
         (
             Change(
-                "locking/transitions.py",
+                "locking/records/transitions.py",
                 "        seconds = lock_delay.total_seconds()\n",
                 "        seconds = 0.0\n",
             ),
@@ -130,7 +130,7 @@ BUGS = (
         "what an administrator grants while a role is reduced is not kept",
         (
             Change(
-                "locking/reducing.py",
+                "locking/rights/reducing.py",
                 "original=entry.amended(fresh)",
                 "original=entry.original",
             ),
@@ -146,7 +146,7 @@ BUGS = (
         "the base of the merge is the value that was sent last",
         (
             Change(
-                "locking/reducing.py",
+                "locking/rights/reducing.py",
                 "original=entry.amended(fresh), ",
                 "original=entry.amended(fresh), base=self._wanted(writer, role_id), ",
             ),
@@ -162,7 +162,7 @@ BUGS = (
         "a request without an answer is taken for done",
         (
             Change(
-                "locking/writing.py",
+                "locking/rights/writing.py",
                 """\
             self._lose(number, error)
             return False
@@ -175,7 +175,7 @@ BUGS = (
 """,
             ),
             Change(
-                "locking/reducing.py",
+                "locking/rights/reducing.py",
                 "            writer.read()\n            self._floors.accept(writer)\n",
                 "            self._floors.accept(writer)\n",
             ),
@@ -188,7 +188,7 @@ BUGS = (
         "who goes on with a half-taken lock writes new originals down",
         (
             Change(
-                "locking/reducing.py",
+                "locking/rights/reducing.py",
                 "        entries = self._parts.ledger.list_roles(self.lock.lineage)\n",
                 """\
         for old in self._parts.ledger.list_roles(self.lock.lineage).values():
@@ -214,7 +214,7 @@ BUGS = (
         "what changed between the snapshot and a role's turn is not its original",
         (
             Change(
-                "locking/reducing.py",
+                "locking/rights/reducing.py",
                 "original=fresh | taken_late(self._late, entry, fresh)",
                 "original=entry.original",
             ),
@@ -245,7 +245,7 @@ BUGS = (
         "the record is freed before the restore",
         (
             Change(
-                "locking/restoring.py",
+                "locking/rights/restoring.py",
                 """\
             writer = self._restore()
             self._free(writer, pulse)
@@ -278,7 +278,7 @@ BUGS = (
         "the lock is called held without asking whose it is",
         (
             Change(
-                "locking/store.py",
+                "locking/records/store.py",
                 """\
             if held is None:
                 raise lost(connection, lock)
@@ -310,7 +310,7 @@ BUGS = (
         "the tracker is freed while a request may still land",
         (
             Change(
-                "locking/restoring.py",
+                "locking/rights/restoring.py",
                 "            self._wait_for_late_requests()\n",
                 "",
             ),
@@ -327,12 +327,12 @@ BUGS = (
         "a late request is not put right where somebody took more on top",
         (
             Change(
-                "locking/restoring.py",
-                "locking.late import list_late, taken_late\n",
-                "locking.late import explaining, list_late, taken_late\n",
+                "locking/rights/restoring.py",
+                "locking.rights.late import list_late, taken_late\n",
+                "locking.rights.late import explaining, list_late, taken_late\n",
             ),
             Change(
-                "locking/restoring.py",
+                "locking/rights/restoring.py",
                 "return now | late if late else None",
                 "is_whole = explaining(self._late, entry, now)\n"
                 "            return now | late if late and is_whole else None",
@@ -349,7 +349,7 @@ BUGS = (
         "a new lock forgets the unanswered requests of the one before",
         (
             Change(
-                "locking/late.py",
+                "locking/rights/late.py",
                 """\
         if event.lineage is not None:
             scopes.add(event.lineage)

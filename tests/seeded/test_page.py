@@ -35,8 +35,8 @@ def test_what_a_bug_replaces_stands_there_once(bug):
 
 
 def test_a_text_that_is_gone_is_an_error():
-    bug = replace(BUGS[0], changes=(Change("locking/store.py", "no such text", ""),))
-    with pytest.raises(ValueError, match=r"found 0 times in locking/store\.py"):
+    bug = replace(BUGS[0], changes=(Change("locking/states.py", "no such text", ""),))
+    with pytest.raises(ValueError, match=r"found 0 times in locking/states\.py"):
         seeded(bug, ROOT / PACKAGE)
 
 

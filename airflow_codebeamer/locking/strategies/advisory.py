@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from airflow_codebeamer.locking.audit.witness import begin_witness
+from airflow_codebeamer.locking.escrow.noticing import NoticeBoard
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions
-from airflow_codebeamer.locking.preflight import Preflight, inspect_tracker
 from airflow_codebeamer.locking.pulse import Pulse
-from airflow_codebeamer.locking.restoring import Restoring
+from airflow_codebeamer.locking.rights.preflight import Preflight, inspect_tracker
+from airflow_codebeamer.locking.rights.restoring import Restoring
+from airflow_codebeamer.locking.rights.writing import RoleWriter
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies.strategy import Strategy
 from airflow_codebeamer.locking.wish import Wish
-from airflow_codebeamer.locking.witness import begin_witness
-from airflow_codebeamer.locking.writing import RoleWriter
 
 __all__ = ["Advisory", "Returning"]
 

@@ -21,18 +21,22 @@ from airflow_codebeamer.errors import (
     TransportError,
 )
 from airflow_codebeamer.ids import ItemId, RoleId
-from airflow_codebeamer.locking.chosen_items import CHOSEN, check_choice, choose
+from airflow_codebeamer.locking.audit.witness import begin_witness
+from airflow_codebeamer.locking.escrow.noticing import NoticeBoard
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.preflight import Preflight, inspect_tracker
 from airflow_codebeamer.locking.pulse import Pulse
+from airflow_codebeamer.locking.rights.preflight import Preflight, inspect_tracker
+from airflow_codebeamer.locking.rights.writing import RoleWriter
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies.advisory import Returning
+from airflow_codebeamer.locking.strategies.chosen_items import (
+    CHOSEN,
+    check_choice,
+    choose,
+)
 from airflow_codebeamer.locking.strategies.strategy import Strategy
 from airflow_codebeamer.locking.wish import Wish
-from airflow_codebeamer.locking.witness import begin_witness
-from airflow_codebeamer.locking.writing import RoleWriter
 
 __all__ = ["ItemLocks"]
 

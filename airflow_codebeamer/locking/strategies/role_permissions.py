@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_codebeamer.locking.editors import heed_editors
+from airflow_codebeamer.locking.escrow.noticing import NoticeBoard
 from airflow_codebeamer.locking.lock import FREEZE, ROLE_PERMISSIONS, Lock
-from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import spell
-from airflow_codebeamer.locking.preflight import (
+from airflow_codebeamer.locking.rights.preflight import (
     Preflight,
     inspect_account,
     inspect_freeze,
 )
-from airflow_codebeamer.locking.reducing import Reducing
-from airflow_codebeamer.locking.restoring import Restoring
+from airflow_codebeamer.locking.rights.reducing import Reducing
+from airflow_codebeamer.locking.rights.restoring import Restoring
+from airflow_codebeamer.locking.rights.writing import RoleWriter
+from airflow_codebeamer.locking.strategies.editors import heed_editors
 from airflow_codebeamer.locking.strategies.strategy import Strategy
 from airflow_codebeamer.locking.wish import Wish
-from airflow_codebeamer.locking.writing import RoleWriter
 
 __all__ = ["RolePermissions"]
 

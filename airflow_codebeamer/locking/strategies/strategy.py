@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.locking.escrow.noticing import NoticeBoard
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.noticing import NoticeBoard
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.preflight import Preflight
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rights.preflight import Preflight
 from airflow_codebeamer.locking.wish import Wish
 
 __all__ = ["Entering", "Leaving", "Strategy"]

@@ -1,0 +1,1 @@
+"""Who else changed something while the lock was held."""

@@ -1,0 +1,1 @@
+"""Copies of the original rights outside the store, and what is found from them."""

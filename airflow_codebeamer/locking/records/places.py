@@ -1,0 +1,164 @@
+"""Places of tickets: their rows, and which of them goes before another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Exists,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+)
+from sqlalchemy.engine import Connection
+
+from airflow_codebeamer.database import (
+    Database,
+    lock_table,
+    queue_table,
+    queue_tracker_table,
+)
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.records.ticket import Ticket, digest_of, ticket_from_row
+from airflow_codebeamer.locking.records.transitions import Transitions
+from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.settings import LockSettings
+
+__all__ = ["Places", "goes_before", "holds", "in_parts", "is_for", "of_owner"]
+
+#: A ticket whose waiter was not seen for so long is dropped.
+_KEPT = timedelta(days=1)
+#: SQLite knows 32,766 values in one statement at most, and we repeat some.
+_MOST_VALUES = 10_000
+
+
+class Places:
+    """The rows of tickets, and what is written and asked about each."""
+
+    def __init__(self, database: Database, moves: Transitions) -> None:
+        self._database = database
+        self._moves = moves
+
+    def _drop_forgotten(self, connection: Connection, server: str) -> None:
+        oldest = self._database.now - _KEPT.total_seconds()
+        self._remove(
+            connection, queue_table.c.server == server, queue_table.c.seen_at < oldest
+        )
+
+    def _remove(self, connection: Connection, *which: ColumnElement[bool]) -> None:
+        # Locked where rows can be: nobody comes to life between the two statements.
+        statement = select(queue_table.c.ticket).where(*which).with_for_update()
+        for part in in_parts(connection.scalars(statement).all()):
+            for table in (queue_tracker_table, queue_table):
+                connection.execute(delete(table).where(table.c.ticket.in_(part)))
+
+    def _seen(self, settings: LockSettings) -> Mapping[str, Any]:
+        """Return what is written when a waiter is seen to live."""
+        span = max(settings.waiter_ttl, 3 * settings.poll)
+        return {"seen_at": self._database.now, "live_until": self._moves.ahead(span)}
+
+    def _here(
+        self, settings: LockSettings, *, is_elsewhere: bool = False
+    ) -> Mapping[str, Any]:
+        """Return what is written when a waiter acts itself: it takes an offer up."""
+        offer = queue_table.c.offer_until
+        renewed = self._moves.ahead(settings.offer_ttl)
+        written = {
+            **self._seen(settings),
+            "offer_until": case((offer > self._database.now, renewed), else_=offer),
+        }
+        return {**written, "live_until": renewed} if is_elsewhere else written
+
+    def _ahead_of(self, mine: Any) -> ColumnElement[bool]:
+        """Return the condition that somebody goes before the row of a ticket.
+
+        Nobody goes before an owner who holds something; see `turn`.
+        """
+        other = queue_table.alias("other")
+        theirs = queue_tracker_table.alias("theirs")
+        ours = queue_tracker_table.alias("ours")
+        ahead = exists(
+            select(other.c.ticket)
+            .join(theirs, theirs.c.ticket == other.c.ticket)
+            .join(ours, ours.c.tracker_id == theirs.c.tracker_id)
+            .where(
+                ours.c.ticket == mine.c.ticket,
+                other.c.server == mine.c.server,
+                other.c.owner_key != mine.c.owner_key,
+                self._is_live(other),
+                goes_before(other, mine.c.place, mine.c.ticket),
+            )
+            .correlate(mine)
+        )
+        has_some = holds(mine.c.server, mine.c.owner_key).correlate(mine)
+        return and_(ahead, not_(has_some))
+
+    def _is_live(self, ticket: Any) -> ColumnElement[bool]:
+        now = self._database.now
+        return or_(ticket.c.live_until > now, ticket.c.offer_until > now)
+
+    def _tickets(self) -> Select[Any]:
+        is_live = func.coalesce(self._is_live(queue_table), False).label("is_live")
+        return select(queue_table, is_live).order_by(
+            queue_table.c.server, queue_table.c.place, queue_table.c.ticket
+        )
+
+    def _select(
+        self, connection: Connection, statement: Select[Any]
+    ) -> Iterator[Ticket]:
+        for row in connection.execute(statement).mappings():
+            yield ticket_from_row(row)
+
+
+def of_owner(
+    server: str, trackers: Collection[TrackerId], owner_key: str
+) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of an owner's ticket for exactly these trackers."""
+    return (
+        queue_table.c.server == server,
+        queue_table.c.owner_key == owner_key,
+        queue_table.c.digest == digest_of(trackers),
+    )
+
+
+def is_for(tracker_id: TrackerId) -> ColumnElement[bool]:
+    """Return the condition that a ticket is for a tracker, among others or not."""
+    return queue_table.c.ticket.in_(
+        select(queue_tracker_table.c.ticket).where(
+            queue_tracker_table.c.tracker_id == tracker_id
+        )
+    )
+
+
+def holds(server: Any, owner_key: Any) -> Exists:
+    """Return the condition that an owner has a lock, in whatever state."""
+    held = lock_table.alias("held")
+    return exists(
+        select(held.c.tracker_id).where(
+            held.c.server == server,
+            held.c.owner_key == owner_key,
+            held.c.state != LockState.FREE.value,
+        )
+    )
+
+
+def goes_before(other: Any, place: Any, number: Any) -> ColumnElement[bool]:
+    """Return the condition that a ticket goes before another at this place."""
+    return or_(
+        other.c.place < place, and_(other.c.place == place, other.c.ticket < number)
+    )
+
+
+def in_parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield numbers of tickets, as many as one statement takes."""
+    for first in range(0, len(numbers), _MOST_VALUES):
+        yield numbers[first : first + _MOST_VALUES]

@@ -1,0 +1,326 @@
+"""The queue: whose turn it is, decided inside the statement that acts on it.
+
+One order for everybody: a ticket's place is the store's time when it came, less
+one `ageing` for each point of priority. So of two that wait the lower priority
+counts one more for each `ageing` that it has waited longer, and who came later
+than the difference of priorities is worth never passes. A ticket for several
+trackers is served when all are free and it is the first for each of them: it
+holds none while it waits for another, so nobody waits in a circle.
+
+A waiter says that it lives by touching its ticket. One that does not blocks
+nobody, and keeps its place for a day. Who needs time to come (a task that waits
+without a worker) gets an offer, which keeps its ticket alive meanwhile. An offer
+that nobody took passes to the next; with the third the ticket goes to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.engine import Connection
+
+from airflow_codebeamer.database import (
+    insert_missing,
+    lock_table,
+    queue_table,
+    queue_tracker_table,
+)
+from airflow_codebeamer.errors import TicketRemovedError
+from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.lock import Owner
+from airflow_codebeamer.locking.records.places import (
+    Places,
+    goes_before,
+    holds,
+    in_parts,
+    is_for,
+    of_owner,
+)
+from airflow_codebeamer.locking.records.ticket import Ticket, digest_of
+from airflow_codebeamer.locking.records.transitions import SCOPE
+from airflow_codebeamer.locking.states import LockState
+from airflow_codebeamer.settings import LockSettings
+
+__all__ = ["Queue"]
+
+#: So many offers may be missed before a ticket goes to the end.
+_PATIENCE = 2
+#: Later than any ticket.
+_LAST = 2**62
+
+
+class Queue(Places):
+    """The tickets of one database, and everything that becomes of them.
+
+    Not promised: that whose turn it is now has it when he acts. The grant asks
+    once more, in its own statement.
+    """
+
+    def enqueue(
+        self,
+        server: str,
+        trackers: Collection[TrackerId],
+        owner: Owner,
+        *,
+        settings: LockSettings,
+        priority: int = 0,
+        reason: str = "",
+        is_elsewhere: bool = False,
+    ) -> Ticket:
+        """Return an owner's ticket for these trackers; a new one if he has none.
+
+        A ticket that he has keeps its place; another priority moves it by what
+        the difference is worth. With `is_elsewhere` it lives for `offer_ttl`, until
+        somebody attends to it.
+        """
+        wanted = sorted(set(trackers))
+        worth = settings.ageing.total_seconds()
+        now = self._database.now
+        mine = of_owner(server, wanted, owner.key)
+        with self._database.begin() as connection:
+            self._drop_forgotten(connection, server)
+            is_new = insert_missing(
+                connection,
+                queue_table,
+                server=server,
+                owner_key=owner.key,
+                digest=digest_of(wanted),
+                trackers=list(wanted),
+                priority=priority,
+                place=now - priority * worth,
+                enqueued_at=now,
+                seen_at=now,
+                live_until=now,
+            )
+            connection.execute(
+                update(queue_table)
+                .where(*mine)
+                .values(
+                    owner=owner.to_json(),
+                    reason=reason,
+                    place=queue_table.c.place
+                    + (queue_table.c.priority - priority) * worth,
+                    priority=priority,
+                    **self._here(settings, is_elsewhere=is_elsewhere),
+                )
+            )
+            ticket = next(self._select(connection, self._tickets().where(*mine)))
+            if is_new:
+                for number in wanted:
+                    insert_missing(
+                        connection,
+                        queue_tracker_table,
+                        ticket=ticket.number,
+                        tracker_id=number,
+                    )
+            return ticket
+
+    def stay(self, ticket: Ticket, settings: LockSettings) -> bool:
+        """Keep a ticket alive; return whether nobody who waits goes before it.
+
+        Raises:
+            TicketRemovedError: it is not in the queue any more.
+        """
+        with self._database.begin() as connection:
+            self._count_missed(connection, ticket.server)
+            changed = connection.execute(
+                update(queue_table)
+                .where(queue_table.c.ticket == ticket.number)
+                .values(**self._here(settings))
+            ).rowcount
+            if changed != 1:
+                raise TicketRemovedError(ticket.trackers, owner=ticket.owner.key)
+            ahead = self._ahead_of(queue_table)
+            return not connection.scalar(
+                select(ahead).where(queue_table.c.ticket == ticket.number)
+            )
+
+    def is_turn(
+        self,
+        server: str,
+        trackers: Collection[TrackerId],
+        owner_key: str,
+        *,
+        head_start: timedelta,
+    ) -> bool:
+        """Return whether nobody who waits goes before this owner; see `turn`."""
+        turn = self.turn(server, trackers, owner_key, head_start=head_start)
+        with self._database.read() as connection:
+            return bool(connection.scalar(select(turn)))
+
+    def turn(
+        self,
+        server: str,
+        trackers: Collection[TrackerId],
+        owner_key: str,
+        *,
+        head_start: timedelta,
+    ) -> ColumnElement[bool]:
+        """Return the condition that nobody who waits goes before this owner.
+
+        Without a ticket he counts as come now, less the head start. One who holds
+        a tracker already goes before those that wait: they may wait for it, too.
+        """
+        other = queue_table.alias("other")
+        mine = of_owner(server, trackers, owner_key)
+        number = func.coalesce(
+            select(queue_table.c.ticket).where(*mine).scalar_subquery(), _LAST
+        )
+        place = func.coalesce(
+            select(queue_table.c.place).where(*mine).scalar_subquery(),
+            self._database.now - head_start.total_seconds(),
+        )
+        wanted = queue_tracker_table.alias("wanted")
+        ahead = exists(
+            select(other.c.ticket)
+            .join(wanted, wanted.c.ticket == other.c.ticket)
+            .where(
+                wanted.c.tracker_id.in_(sorted(set(trackers))),
+                other.c.server == server,
+                other.c.owner_key != owner_key,
+                self._is_live(other),
+                goes_before(other, place, number),
+            )
+            .correlate(None)
+        )
+        return or_(not_(ahead), holds(server, owner_key).correlate(None))
+
+    def serve(
+        self,
+        connection: Connection,
+        server: str,
+        trackers: Collection[TrackerId],
+        owner_key: str,
+    ) -> None:
+        """Take out the ticket of an owner who is granted its trackers just now."""
+        self._remove(connection, *of_owner(server, trackers, owner_key))
+
+    def rest(self, ticket: Ticket) -> None:
+        """Say that nobody waits with this ticket for now; it keeps its place."""
+        with self._database.begin() as connection:
+            connection.execute(
+                update(queue_table)
+                .where(queue_table.c.ticket == ticket.number)
+                .values(live_until=self._database.now, offer_until=None)
+            )
+
+    def leave(
+        self, server: str | None, owner_key: str, tracker_id: TrackerId | None = None
+    ) -> list[Ticket]:
+        """Remove an owner's tickets, or those for a tracker; return them."""
+        names = [owner_key, Owner(owner_key).as_freezer().key]
+        conditions: list[ColumnElement[bool]] = [queue_table.c.owner_key.in_(names)]
+        if server is not None:
+            conditions.append(queue_table.c.server == server)
+        if tracker_id is not None:
+            conditions.append(is_for(tracker_id))
+        with self._database.begin() as connection:
+            found = list(self._select(connection, self._tickets().where(*conditions)))
+            numbers = [ticket.number for ticket in found]
+            self._remove(connection, queue_table.c.ticket.in_(numbers))
+            return found
+
+    def list_tickets(
+        self, server: str | None = None, tracker_id: TrackerId | None = None
+    ) -> list[Ticket]:
+        """Return who waits, on one server or all, in the order of their places."""
+        statement = self._tickets()
+        if server is not None:
+            statement = statement.where(queue_table.c.server == server)
+        if tracker_id is not None:
+            statement = statement.where(is_for(tracker_id))
+        with self._database.read() as connection:
+            return list(self._select(connection, statement))
+
+    def attend(
+        self, server: str, numbers: Collection[int], settings: LockSettings
+    ) -> dict[int, bool]:
+        """Keep these tickets alive and make the offers that are due.
+
+        One transaction of four statements, however many tickets (up to 10,000).
+        Returns for each that is still there whether it has an offer.
+        """
+        standing: dict[int, bool] = {}
+        with self._database.begin() as connection:
+            self._count_missed(connection, server)
+            for part in in_parts(sorted(numbers)):
+                mine = queue_table.c.ticket.in_(part)
+                seen = self._seen(settings)
+                connection.execute(update(queue_table).where(mine).values(**seen))
+                self._offer(connection, mine, settings)
+                rows = connection.execute(
+                    select(
+                        queue_table.c.ticket, queue_table.c.offer_until.is_not(None)
+                    ).where(mine)
+                )
+                standing.update({number: bool(offered) for number, offered in rows})
+        return standing
+
+    def _offer(
+        self, connection: Connection, mine: ColumnElement[bool], settings: LockSettings
+    ) -> None:
+        """Keep what is free, or may be taken over, for those whose turn it is."""
+        wanted = queue_tracker_table.alias("free_wanted")
+        taken = exists(
+            select(wanted.c.ticket)
+            .join(lock_table, lock_table.c.tracker_id == wanted.c.tracker_id)
+            .where(
+                wanted.c.ticket == queue_table.c.ticket,
+                lock_table.c.server == queue_table.c.server,
+                lock_table.c.scope == SCOPE,
+                lock_table.c.state != LockState.FREE.value,
+                not_(self._moves.is_over(settings.lock_delay)),
+            )
+            .correlate(queue_table)
+        )
+        connection.execute(
+            update(queue_table)
+            .where(
+                mine,
+                queue_table.c.offer_until.is_(None),
+                not_(taken),
+                not_(self._ahead_of(queue_table)),
+            )
+            .values(offer_until=self._moves.ahead(settings.offer_ttl))
+        )
+
+    def _count_missed(self, connection: Connection, server: str) -> None:
+        """Withdraw the offers that nobody took in time; the third costs the place."""
+        behind = queue_table.alias("behind")
+        end = (
+            select(func.max(behind.c.place))
+            .where(behind.c.server == server)
+            .correlate(None)
+            .scalar_subquery()
+        )
+        now = self._database.now
+        is_last = queue_table.c.missed >= _PATIENCE
+        connection.execute(
+            update(queue_table)
+            .where(
+                queue_table.c.server == server,
+                queue_table.c.offer_until <= now,
+            )
+            .values(
+                offer_until=None,
+                missed=case((is_last, 0), else_=queue_table.c.missed + 1),
+                # A hair after the last, or it would stand level with it.
+                place=case(
+                    (and_(is_last, end >= now), end + 0.001),
+                    (is_last, now),
+                    else_=queue_table.c.place,
+                ),
+            )
+        )

@@ -1,0 +1,1 @@
+"""The rights of roles: read, taken away, watched, given back, explained."""

@@ -1,0 +1,93 @@
+"""Requests of ours without an answer, of any lock: what they may have taken.
+
+A process that stops between its check and the sending for longer than the lock
+delay, or a server that holds a request back for so long, reduces a role that has
+been given back already, or that a newer lock has. No clock excludes that, so what
+such a request takes away is remembered for a day, over all locks of a tracker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from airflow_codebeamer.ids import Lineage, PermissionId, TrackerId
+from airflow_codebeamer.journal import Entry
+from airflow_codebeamer.locking.parts import Parts
+from airflow_codebeamer.locking.permissions import NOTHING, Rights
+from airflow_codebeamer.locking.records.ledger import REDUCE, value_of
+from airflow_codebeamer.locking.roles import RoleEntry
+
+__all__ = ["explaining", "list_late", "taken_late"]
+
+#: How long a request without an answer is looked out for, by store time.
+AGE = timedelta(days=1)
+
+
+def list_late(
+    parts: Parts,
+    tracker_id: TrackerId,
+    lineage: Lineage | None,
+    *,
+    with_healed: bool = False,
+) -> list[Entry]:
+    """Return the reductions of a tracker that may have landed late, or may yet.
+
+    Asks the store only. Left out are those older than a day, those from before
+    somebody accepted the permissions as they were, and, unless `with_healed`, those
+    whose effect was found once (a request lands once). `lineage` is looked at even
+    if nothing happened under it for a day.
+    """
+    oldest = parts.store.now() - AGE
+    scopes = {lineage} if lineage else set()
+    accepted = oldest
+    landed: set[int] = set()
+    for event in parts.history.list_events(parts.server, tracker_id, since=oldest):
+        if event.lineage is not None:
+            scopes.add(event.lineage)
+        if event.kind == "heal" and not with_healed:
+            landed.update(event.detail["requests"])
+        if event.kind == "accepted":
+            accepted = event.at
+    return [
+        intent
+        for intent in parts.ledger.list_unsettled(*scopes)
+        if intent.kind == REDUCE
+        and intent.begun_at > oldest
+        and intent.begun_at >= accepted
+        and intent.number not in landed
+    ]
+
+
+def taken_late(intents: Iterable[Entry], entry: RoleEntry, now: Rights) -> Rights:
+    """Return what a role lacks that late requests take, if they landed.
+
+    Somebody may have taken more away on top of it; that is not in here.
+    """
+    missing = entry.left - now
+    taken = NOTHING
+    for intent in _of_role(intents, entry):
+        taken |= missing & _taken_by(intent, entry.left)
+    return taken
+
+
+def explaining(intents: Iterable[Entry], entry: RoleEntry, now: Rights) -> list[Entry]:
+    """Return the requests each of which explains all that a role lacks.
+
+    What is missing is compared and not the whole value, since somebody may have
+    granted something on top of a late request.
+    """
+    missing = entry.left - now
+    return [
+        intent
+        for intent in _of_role(intents, entry)
+        if missing and missing <= _taken_by(intent, entry.left)
+    ]
+
+
+def _of_role(intents: Iterable[Entry], entry: RoleEntry) -> list[Entry]:
+    return [intent for intent in intents if intent.key == str(entry.role_id)]
+
+
+def _taken_by(intent: Entry, before: Rights) -> frozenset[PermissionId]:
+    return before - value_of(intent)
