@@ -12,6 +12,7 @@ session, so that a pooler between us and the server may share sessions.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from sqlite3 import Connection as SqliteConnection
 from sqlite3 import OperationalError as SqliteOperationalError
@@ -24,10 +25,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from airflow_codebeamer.clock import SystemClock
 from airflow_codebeamer.errors import ConfigurationError, DatabaseUnsafeError
 
-__all__ = ["READ_ONLY", "build_engine", "insert_missing"]
-
-#: Execution option of a transaction that only looks.
-READ_ONLY = "codebeamer_read_only"
+__all__ = ["Openings", "build_engine", "insert_missing", "openings"]
 
 _LIMITS = (
     "SELECT set_config('synchronous_commit', 'on', true),"
@@ -37,6 +35,33 @@ _LIMITS = (
 )
 _PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA fullfsync = ON")
 _WAL_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Openings:
+    """The statements with which a transaction begins, if it writes or only looks."""
+
+    write: tuple[str, ...]
+    look: tuple[str, ...]
+
+
+def openings(address: URL, *, patience: timedelta) -> Openings:
+    """Return how transactions on the engine for an address begin.
+
+    No listener does it: with one, every statement would be told to every listener.
+    """
+    if address.get_backend_name() == "sqlite":
+        return Openings(
+            ("PRAGMA query_only = 0", "BEGIN IMMEDIATE"),
+            ("PRAGMA query_only = 1", "BEGIN"),
+        )
+    seconds = patience.total_seconds()
+    limits = _LIMITS.format(
+        lock=f"{round(seconds * 1_000)}ms",
+        statement=f"{round(seconds * 3_000)}ms",
+        idle=f"{round(seconds * 6_000)}ms",
+    )
+    return Openings((limits,), ("SET TRANSACTION READ ONLY", limits))
 
 
 def build_engine(address: URL, *, patience: timedelta) -> Engine:
@@ -87,12 +112,6 @@ def _sqlite_engine(address: URL, patience: timedelta) -> Engine:
         _write_ahead(connection, patience)
         connection.execute("PRAGMA synchronous = FULL")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        only_looks = connection.get_execution_options().get(READ_ONLY, False)
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(only_looks)}")
-        connection.exec_driver_sql("BEGIN" if only_looks else "BEGIN IMMEDIATE")
-
     return engine
 
 
@@ -127,7 +146,7 @@ def _pg_engine(address: URL, patience: timedelta) -> Engine:
         "tcp_user_timeout": max(5_000, round(seconds * 2_000)),
     }
     given = {k: v for k, v in wishes.items() if k not in address.query}
-    engine = create_engine(
+    return create_engine(
         address,
         connect_args=given,
         isolation_level="READ COMMITTED",
@@ -135,16 +154,3 @@ def _pg_engine(address: URL, patience: timedelta) -> Engine:
         pool_timeout=seconds,
         hide_parameters=True,
     )
-    limits = _LIMITS.format(
-        lock=f"{round(seconds * 1_000)}ms",
-        statement=f"{round(seconds * 3_000)}ms",
-        idle=f"{round(seconds * 6_000)}ms",
-    )
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(READ_ONLY, False):
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-        connection.exec_driver_sql(limits)
-
-    return engine

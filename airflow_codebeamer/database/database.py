@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property
 
 from sqlalchemy import ColumnElement, insert, select, text, update
 from sqlalchemy.engine import URL, Connection, Engine
 
 from airflow_codebeamer.clock import Clock, SystemClock
 from airflow_codebeamer.database.address import masked, store_address
-from airflow_codebeamer.database.connect import READ_ONLY, build_engine
+from airflow_codebeamer.database.connect import Openings, build_engine, openings
 from airflow_codebeamer.database.durability import (
     durability_findings,
     refuse_forgetful,
@@ -88,7 +89,7 @@ class Database:
         #: Store time as seconds since 1970, an expression for statements.
         self.now: ColumnElement[float] = time_of(clock)
 
-    @property
+    @cached_property
     def address(self) -> str:
         """The store's address without its password, for messages.
 
@@ -191,9 +192,13 @@ class Database:
         if engine is not None:
             engine.dispose()
 
-    @property
+    @cached_property
     def _url(self) -> URL:
         return store_address(self._settings.url)
+
+    @cached_property
+    def _openings(self) -> Openings:
+        return openings(self._url, patience=self._patience)
 
     @property
     def _is_file(self) -> bool:
@@ -214,10 +219,11 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, looks: bool = False) -> Iterator[Connection]:
-        with self._engine().connect() as connection:
-            connection.execution_options(**{READ_ONLY: looks})
-            with connection.begin():
-                yield connection
+        statements = self._openings.look if looks else self._openings.write
+        with self._engine().connect() as connection, connection.begin():
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            yield connection
 
     def _prepare(self) -> list[str]:
         with self._guard, told_plainly(self.address):
