@@ -284,6 +284,10 @@ def _certificate_lines(one: Certificate) -> list[str]:
 def _more(status: LockStatus, lock: Lock) -> dict[str, list[Any]]:
     """Return what the journal and the history say of a lock besides its record."""
     return {
+        "shared_by": [
+            f"{one.owner.key} until {_moment(one.lease_until)}"
+            for one in status.list_sharers(lock)
+        ],
         "owed": status.list_owed(lock),
         "quarantine": status.list_quarantine(lock),
         "unanswered": status.list_waiting(lock),

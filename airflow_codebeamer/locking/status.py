@@ -39,11 +39,11 @@ class LockStatus:
         owned = [
             lock for lock in self._records.list_locks(server) if lock.state.is_owned
         ]
-        return [
-            one
-            for lock in owned
-            for one in (lock.mode and self._records.list_holders(lock)) or [lock]
-        ]
+        return [one for lock in owned for one in self.list_sharers(lock) or [lock]]
+
+    def list_sharers(self, lock: Lock) -> list[Lock]:
+        """Return a freeze as each who shares it has it; [] of any other lock."""
+        return self._records.list_holders(lock) if lock.mode else []
 
     def list_tickets(
         self, server: str | None = None, tracker_id: TrackerId | None = None

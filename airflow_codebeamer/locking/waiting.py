@@ -90,9 +90,11 @@ def held(
 ) -> LockHeldError:
     """Return the error that says who has a tracker, or for whom it is kept."""
     if found is not None and found.state is not LockState.FREE:
+        sharers = found.mode and parts.store.list_holders(found)
+        names = ", ".join(one.owner.key for one in sharers or ())
         return LockHeldError(
             tracker_id,
-            owner=found.owner.key,
+            owner=f"a freeze of {names}" if names else found.owner.key,
             since=found.acquired_at,
             deadline=found.lease_until,
             reason=found.reason,

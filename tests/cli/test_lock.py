@@ -288,9 +288,14 @@ def test_a_freeze_and_an_item_lock_by_command(server: Emulator, commands: Any) -
         ("a", "freeze"),
         ("b", "freeze"),
     ]
+    shared = [
+        one.split()[0] for one in commands.json("lock", "show", TRACKER)["shared_by"]
+    ]
+    assert shared == ["a", "b"]
     told = commands.run("lock", "release", "--owner", "a")
     assert told.code == 0
     assert "others keep it frozen" in told.out
+    assert "shared_by       b until" in commands.run("lock", "show", TRACKER).out
     assert commands.run("lock", "release", "--owner", "b").code == 0
     assert server.permissions(DEMO_TRACKER_ID) == before
     path = f"/v3/trackers/{DEMO_TRACKER_ID}/items"

@@ -90,7 +90,7 @@ def test_an_exclusive_lock_waits_for_all_freezes(bench, owner):
     freeze(bench, A, lease=10 * MINUTE)
     freeze(bench, B, lease=10 * MINUTE)
     leave(bench, A)
-    with pytest.raises(LockHeldError):
+    with pytest.raises(LockHeldError, match=f"locked by a freeze of {B.key} since"):
         bench.engine().acquire(bench.tracker, owner=owner, wait_for=MINUTE)
     leave(bench, B)
     assert bench.engine().acquire(bench.tracker, owner=owner).is_mine
