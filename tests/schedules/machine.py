@@ -8,7 +8,7 @@ the invariants of the protocol are asked, at the end that the tracker comes back
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -66,6 +66,7 @@ PLANS = st.one_of(
     st.dictionaries(st.integers(-6, 24), DEEDS, min_size=1, max_size=2),
     st.dictionaries(st.integers(-4, -1), UNANSWERED, min_size=1, max_size=1),
 )
+Row = dict[str, Any]
 #: How far a janitor goes until a tracker has to be free.
 _ROUNDS = 6
 _MOST_ROLES = 8
@@ -78,6 +79,8 @@ class Holder:
     engine: LockEngine
     process: Process
     lock: Lock
+    #: How often the store's clock had jumped when it was given.
+    jumps: int
 
 
 class Machine(RuleBasedStateMachine):
@@ -91,6 +94,9 @@ class Machine(RuleBasedStateMachine):
         self.views: dict[int, int] = {}
         self.originals: dict[tuple[str, int], frozenset[int]] = {}
         self.owner = ("", 0)
+        self.jumps = 0
+        #: The record before and after each pause of the process that acts.
+        self.pauses: list[tuple[Row, Row]] = []
 
     @initialize()
     def begin(self) -> None:
@@ -108,11 +114,13 @@ class Machine(RuleBasedStateMachine):
 
     def _meanwhile(self) -> None:
         """While somebody sleeps, another run has the tracker, if it can."""
-        asleep = self.ground.process
+        asleep, before = self.ground.process, self._row()
         self.ground.clock.sleep(7200)
         with suppress(CodebeamerError):
             self._acquire("dag/run 2", {})
+            self._note_view(self._row())
         self.ground.process = asleep
+        self.pauses.append((before, self._row()))
 
     def _does(self, plan: dict[int, str], act: Callable[[LockEngine], Any]) -> Any:
         """Let a process do something; a crash ends it, an error is told to nobody."""
@@ -128,7 +136,7 @@ class Machine(RuleBasedStateMachine):
         lock = engine.acquire(self.ground.tracker, owner=Owner(owner))
         if not lock.is_mine or lock.owner.key != owner:
             raise BadError("a lock was given to somebody else")
-        self.holders.append(Holder(engine, process, lock))
+        self.holders.append(Holder(engine, process, lock, self.jumps))
 
     @rule(owner=OWNERS, plan=PLANS)
     def acquire(self, owner: str, plan: dict[int, str]) -> None:
@@ -169,7 +177,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.sampled_from(["old epoch", "stranger", "dry run"]))
     def nobody(self, which: str) -> None:
         """Do what must change nothing."""
-        before, old = self._row(), Epoch(self.ground.epoch - 1)
+        before, old = self._look(), Epoch(self.ground.epoch - 1)
         tracker = self.ground.tracker
         if which == "dry run":
             self._does({}, lambda engine: Recovery(engine).recover(dry_run=True))
@@ -186,7 +194,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def beat(self, data: st.DataObject) -> None:
         holder = self._holder(data)
-        before = self._row()
+        before = self._look()
         try:
             holder.engine.renew(holder.lock)
         except (LockLostError, CrashedError):
@@ -194,14 +202,18 @@ class Machine(RuleBasedStateMachine):
             return
         except DatabaseError:
             # Its answer was lost, or it never was: what is there says which.
-            if self._row() == before:
-                return
-        if (before["epoch"], before["owner_key"], before["state"]) != (
-            holder.lock.epoch,
-            holder.lock.owner.key,
-            "held",
-        ):
-            raise BadError(f"S10: {holder.lock} was renewed over {before}")
+            pass
+        for found, left in self._turns(before):
+            if found != left and (
+                found["epoch"],
+                found["owner_key"],
+                found["state"],
+            ) != (
+                holder.lock.epoch,
+                holder.lock.owner.key,
+                "held",
+            ):
+                raise BadError(f"S10: {holder.lock} was renewed over {found}")
 
     @precondition(lambda self: self.holders)
     @rule(data=st.data())
@@ -215,7 +227,8 @@ class Machine(RuleBasedStateMachine):
             return
         row = self._row()
         is_over = row["state"] != "held" or row["epoch"] != holder.lock.epoch
-        if is_over and row["epoch"] > holder.lock.epoch and not self._may_be_early():
+        is_others = is_over and row["epoch"] > holder.lock.epoch
+        if is_others and not self._may_be_early(holder):
             raise BadError(f"S6: {holder.lock} is good under {row}")
         if not self.ground.write_item("generator"):
             raise BadError("S13: the generator's account may not write")
@@ -223,14 +236,16 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.holders)
     @rule(data=st.data())
     def zombie_releases(self, data: st.DataObject) -> None:
-        holder, before = self._holder(data), self._row()
+        holder, before = self._holder(data), self._look()
         lock = holder.lock
         with suppress(CodebeamerError, CrashedError):
             holder.engine.release(
                 lock.tracker_id, owner_key=lock.owner.key, epoch=lock.epoch
             )
-        if before["owner_key"] != lock.owner.key:
-            self._unchanged(before)
+        for found, left in self._turns(before):
+            is_newer = found is before and found["epoch"] > lock.epoch
+            if found["owner_key"] != lock.owner.key or is_newer:
+                self._same(found, left)
 
     @staticmethod
     def _still_lost(holder: Holder) -> None:
@@ -243,16 +258,17 @@ class Machine(RuleBasedStateMachine):
         self.ground.process = holder.process
         return holder
 
-    def _may_be_early(self) -> bool:
+    def _may_be_early(self, holder: Holder) -> bool:
         """Whether a lock may have gone over while its holder could not know.
 
         Its own release, a break, and a store whose clock jumps by more than a `ttl`.
         """
         kinds = "('restore', 'breaking', 'give_back', 'adopt')"
         told = self.ground.store.ask(
-            f"SELECT count(*) FROM codebeamer_event WHERE kind IN {kinds}"
+            "SELECT count(*) FROM codebeamer_event "
+            f"WHERE kind IN {kinds} AND epoch >= {holder.lock.epoch}"
         )
-        return bool(told[0][0]) or self.ground.store_clock.jumped != 0
+        return bool(told[0][0]) or self.jumps != holder.jumps
 
     # Everybody else
 
@@ -272,6 +288,7 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=JUMPS)
     def store_clock_jumps(self, seconds: int) -> None:
         self.ground.store_clock.jumped += seconds
+        self.jumps += 1
 
     @rule()
     def person_writes(self) -> None:
@@ -284,18 +301,40 @@ class Machine(RuleBasedStateMachine):
 
     # What must be true
 
-    def _row(self) -> dict[str, Any]:
+    def _look(self) -> Row:
+        """Return the record that a process finds which may have to leave it alone."""
+        self.pauses.clear()
+        return self._row()
+
+    def _turns(self, before: Row) -> Iterator[tuple[Row, Row]]:
+        """Yield the record before and after each time that nobody but it acted."""
+        for asleep, awake in self.pauses:
+            yield before, asleep
+            before = awake
+        yield before, self._row()
+
+    def _row(self) -> Row:
         names = "epoch, state, owner_key, lease_until, breaking_by, lineage, lease_seq"
         rows = self.ground.store.ask(f"SELECT {names} FROM codebeamer_lock")
         values = rows[0] if rows else (0, "free", "", None, None, None, 0)
         return dict(zip(names.split(", "), values, strict=True))
 
-    def _unchanged(self, before: dict[str, Any]) -> None:
-        after = self._row()
-        if after != before and before["epoch"]:
-            raise BadError(f"S10: {before} became {after}")
+    def _unchanged(self, before: Row) -> None:
+        """S10: it changed nothing itself; what others did while it slept is theirs."""
+        for found, left in self._turns(before):
+            self._same(found, left)
 
-    def _is_held(self, row: dict[str, Any]) -> bool:
+    @staticmethod
+    def _same(found: Row, left: Row) -> None:
+        if left != found and found["epoch"]:
+            raise BadError(f"S10: {found} became {left}")
+
+    def _note_view(self, row: Row) -> None:
+        """Note what of the edits the process had seen that has just got the lock."""
+        if row["state"] == "held":
+            self.views.setdefault(row["epoch"], self.ground.process.view)
+
+    def _is_held(self, row: Row) -> bool:
         """Whether the lock is good, and no late request may undo what it did."""
         ground = self.ground
         now = ground.store_clock.now().timestamp()
@@ -310,7 +349,7 @@ class Machine(RuleBasedStateMachine):
             and not is_loose
         )
 
-    def _may_write(self, role: int, row: dict[str, Any]) -> bool:
+    def _may_write(self, role: int, row: Row) -> bool:
         """Whether somebody granted it since the last look of who took the lock."""
         edited = self.ground.truth.edited.get(role, -1)
         return edited > self.views.get(row["epoch"], -1)
@@ -324,8 +363,7 @@ class Machine(RuleBasedStateMachine):
             raise BadError(f"S1: {row} after {self.owner}")
         if row["owner_key"]:
             self.owner = (row["owner_key"], row["epoch"])
-        if row["state"] == "held":
-            self.views.setdefault(row["epoch"], ground.process.view)
+        self._note_view(row)
         if self._is_held(row):
             for role, has in ground.rights().items():
                 is_free = role == ground.exempt or self._may_write(role, row)

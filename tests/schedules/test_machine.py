@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.schedules.ground import Ground
-from tests.schedules.machine import Machine
+from tests.schedules.ground import BadError, Ground
+from tests.schedules.machine import Holder, Machine
 from tests.schedules.nightly import memory
+from tests.schedules.process import COMMIT, Process
 
 EXAMPLES = int(os.environ.get("CODEBEAMER_LOCK_EXAMPLES", "60"))
 STEPS = int(os.environ.get("CODEBEAMER_LOCK_STEPS", "60"))
@@ -34,3 +37,90 @@ def test_whatever_happens_the_invariants_hold() -> None:
         run_state_machine_as_test(lambda: Machine(ground), settings=how)
         gc.unfreeze()
         ground.close()
+
+
+# The judge of zombies
+
+
+class Careless:
+    """An engine that goes on with a lock without looking whether it still has it."""
+
+    def __init__(self, ground: Ground, process: Process, *, early: bool) -> None:
+        self._ground = ground
+        self._process = process
+        self._early = early
+
+    def release(self, *_: Any, **__: Any) -> None:
+        self._write(self._early)
+        self._process.begins(COMMIT)
+        self._write(not self._early)
+
+    def renew(self, _: Any) -> None:
+        self.release()
+
+    def _write(self, now: bool) -> None:
+        if now:
+            more = "lease_until = lease_until + 1"
+            self._ground.store.ask(f"UPDATE codebeamer_lock SET {more}")
+
+
+class Drawn:
+    """Draws the one holder there is to draw."""
+
+    def __init__(self, holder: Holder) -> None:
+        self._holder = holder
+
+    def draw(self, _: Any) -> Holder:
+        return self._holder
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with memory() as place:
+        ground = Ground(place, 1)
+        yield Machine(ground)
+        ground.close()
+
+
+def _sleeper(machine: Machine, owner: str = "dag/run 1") -> Holder:
+    """Return a holder who stops before his next commit, while another run comes."""
+    machine._acquire(owner, {})
+    holder = machine.holders[-1]
+    process = machine._process({0: "pause"})
+    engine = machine.ground.engine(process)
+    return Holder(engine, process, holder.lock, holder.jumps)
+
+
+@pytest.mark.parametrize("does", ["beat", "zombie_releases"])
+def test_what_another_run_does_while_a_zombie_sleeps_is_not_his(machine, does):
+    holder = _sleeper(machine)
+    getattr(machine, does)(Drawn(holder))
+    assert holder.process.met == 1
+    assert machine._row()["owner_key"] == "dag/run 2"
+    machine.holds()
+
+
+@pytest.mark.parametrize("does", ["beat", "zombie_releases"])
+def test_a_zombie_that_writes_after_his_sleep_is_bad(machine, does):
+    holder = _sleeper(machine)
+    holder.engine = Careless(machine.ground, holder.process, early=False)
+    with pytest.raises(BadError, match="S10"):
+        getattr(machine, does)(Drawn(holder))
+
+
+def test_a_zombie_that_writes_before_his_sleep_is_bad(machine):
+    holder = _sleeper(machine)
+    machine.ground.clock.sleep(7200)
+    machine._acquire("dag/run 2", {})
+    holder.engine = Careless(machine.ground, holder.process, early=True)
+    with pytest.raises(BadError, match="S10"):
+        machine.zombie_releases(Drawn(holder))
+
+
+def test_a_release_under_an_old_epoch_of_the_same_owner_is_bad(machine):
+    holder = _sleeper(machine)
+    machine.release("dag/run 1", {})
+    machine._acquire("dag/run 1", {})
+    holder.engine = Careless(machine.ground, Process(), early=True)
+    with pytest.raises(BadError, match="S10"):
+        machine.zombie_releases(Drawn(holder))
