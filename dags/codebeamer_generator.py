@@ -1,6 +1,8 @@
 """The template on demand, and on a schedule when its schedule variable is set.
 
-Trigger it with the form: tracker, generator, arguments, reason. For a schedule
+Trigger it with the form: tracker, generator, arguments, reason, and what happens if
+somebody else has the tracker: priority, how long to wait, whether to skip. With the
+variable DEFERRABLE=true it waits in the triggerer, without a worker. For a schedule
 set Airflow Variables in the environment of the DAG processor and the workers,
 which costs nothing at parse time:
 
@@ -34,6 +36,9 @@ dag = generator_dag(
     generator_args=json.loads(variable("ARGUMENTS") or "{}"),
     tracker_id=int(tracker) if tracker else None,
     schedule=variable("SCHEDULE"),
+    deferrable={"true": True, "false": False}.get(
+        (variable("DEFERRABLE") or "").lower()
+    ),
     codebeamer_conn_id=variable("CONN_ID") or "codebeamer_default",
     description="Lock a tracker, fill it from a generator, give it back",
     doc_md=__doc__,

@@ -14,8 +14,8 @@ import typer
 
 from airflow_codebeamer.cli.options import command
 from airflow_codebeamer.cli.session import Session
-from airflow_codebeamer.cli.spans import span
 from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.spans import span
 
 __all__ = ["app"]
 

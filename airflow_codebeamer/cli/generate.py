@@ -21,13 +21,13 @@ from airflow_codebeamer.cli.source import (
     Work,
     find_source,
 )
-from airflow_codebeamer.cli.spans import span, written
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.generator import RunSummary, TimeLeft
 from airflow_codebeamer.ids import RunId
 from airflow_codebeamer.journal import Run
 from airflow_codebeamer.locking import Owner
 from airflow_codebeamer.skeleton import Progress
+from airflow_codebeamer.spans import span, written
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["CHANGES", "register"]

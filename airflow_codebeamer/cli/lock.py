@@ -10,7 +10,6 @@ import typer
 from airflow_codebeamer.cli.options import Tracker, command, mapping
 from airflow_codebeamer.cli.queue import waiting_document, waiting_lines
 from airflow_codebeamer.cli.session import Session
-from airflow_codebeamer.cli.spans import span
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import (
@@ -21,6 +20,7 @@ from airflow_codebeamer.locking import (
     Owner,
     ReleaseReport,
 )
+from airflow_codebeamer.spans import span
 
 __all__ = ["DRIFT", "app", "find_lock", "lock_document", "lock_line", "release_line"]
 

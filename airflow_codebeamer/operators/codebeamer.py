@@ -6,6 +6,7 @@ import ast
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -16,6 +17,7 @@ from airflow_codebeamer.hooks import CodebeamerHook
 from airflow_codebeamer.hooks.metrics import Facts
 from airflow_codebeamer.hooks.verdict import airflow_verdict
 from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.spans import span
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskInstanceKey
@@ -31,8 +33,10 @@ __all__ = [
     "is_a",
     "json_of",
     "one_tracker",
+    "some_span",
     "some_trackers",
     "whole_number",
+    "yes_or_no",
 ]
 
 
@@ -214,6 +218,30 @@ def whole_number(value: Any, name: str) -> int:
     found = json_of(value)
     if isinstance(found, bool) or not isinstance(found, int):
         raise ConfigurationError(name, f"say a whole number, not {value!r}")
+    return found
+
+
+def some_span(value: Any, name: str) -> timedelta | None:
+    """Return the span that a parameter says; None if it says nothing.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if value is None or isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    return None if text in ("", "None") else span(text, option=name)
+
+
+def yes_or_no(value: Any, name: str) -> bool:
+    """Return what a parameter says, as itself or as a template left it.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    found = {"true": True, "false": False}.get(str(value).strip().lower())
+    if found is None:
+        raise ConfigurationError(name, f"say true or false, not {value!r}")
     return found
 
 

@@ -21,6 +21,7 @@ from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
     is_a,
     json_of,
+    some_span,
     some_trackers,
 )
 from airflow_codebeamer.operators.handle import Held, read_handle
@@ -62,7 +63,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         upstream if not given.
     :param mode: `apply`, or `plan` to say what apply would do.
     :param wait_for: how long a retry waits for a tracker that somebody else
-        took in the meantime.
+        took in the meantime; a timedelta, or a text like `30m`.
     :return: in the mode `apply` the numbers created, updated, moved, unchanged,
         pruned, requests and seconds, the list `warnings`, and the `run_id` that
         `airflow-codebeamer rollback` takes. In the mode `plan` also reordered,
@@ -75,6 +76,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         "generator_args",
         "tracker_id",
         "lock",
+        "wait_for",
         "codebeamer_conn_id",
     )
     template_fields_renderers = {"generator_args": "json", "lock": "json"}  # noqa: RUF012
@@ -87,7 +89,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
         tracker_id: int | str | Sequence[int | str] | None = None,
         lock: Mapping[str, Any] | str | None = None,
         mode: Literal["apply", "plan"] = "apply",
-        wait_for: timedelta | None = None,
+        wait_for: timedelta | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -218,7 +220,7 @@ class RunGeneratorOperator(CodebeamerOperator, SkipMixin):
             owner=replace(owner_of(context), key=held.owner),
             reason=before.reason if before else "",
             lease=held.lease,
-            wait_for=self.wait_for,
+            wait_for=some_span(self.wait_for, "wait_for"),
             exclusive_role=(before.exclusive_role if before else "") or None,
             restore_policy=before.restore_policy if before else None,
             strategy=before.strategy if before else "",

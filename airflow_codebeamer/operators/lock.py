@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred, conf
 
 from airflow_codebeamer.errors import (
     ConfigurationError,
@@ -21,8 +21,10 @@ from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.operators.codebeamer import (
     CodebeamerOperator,
     json_of,
+    some_span,
     some_trackers,
     whole_number,
+    yes_or_no,
 )
 from airflow_codebeamer.operators.handle import handle_of
 from airflow_codebeamer.operators.teardown import Released
@@ -59,7 +61,8 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         `items`, `under` and `query`.
     :param lease: how long the lock is kept between two tasks of the run, the
         setting `bridge` if not given; while a generator runs it renews the lock.
-    :param wait_for: how long to wait for somebody else's lock; None does not wait.
+    :param wait_for: how long to wait for somebody else's lock, a timedelta or a text
+        like `90s` or `30m`; None does not wait.
     :param priority: who waits with a higher one goes first; a lower one counts one
         more for each `ageing` (setting, five minutes) that it has waited longer.
     :param skip_if_locked: skip the task, and what follows it, when somebody else has
@@ -67,7 +70,8 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     :param reason: what for; shown to everybody who meets the lock.
     :param restore_policy: what roles get back that others change meanwhile, `merge`,
         `exact`, `keep` or `ask`; the setting of that name if not given.
-    :param deferrable: wait in the triggerer, without a worker.
+    :param deferrable: wait in the triggerer, without a worker; Airflow's
+        `[operators] default_deferrable` if not given.
     :return: the handle of the lock: `locks` (a `lock`, `tracker_id` and `state`
         for each tracker), `owner` and `deadline`, which is when the lease ends.
     """
@@ -77,7 +81,9 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         "exclusive_role",
         "strategy_options",
         "reason",
+        "wait_for",
         "priority",
+        "skip_if_locked",
         "codebeamer_conn_id",
     )
 
@@ -90,12 +96,12 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         strategy: str | None = None,
         strategy_options: Mapping[str, Any] | str | None = None,
         lease: timedelta | None = None,
-        wait_for: timedelta | None = None,
+        wait_for: timedelta | str | None = None,
         priority: int | str = 0,
-        skip_if_locked: bool = False,
+        skip_if_locked: bool | str = False,
         reason: str = "",
         restore_policy: Literal["merge", "exact", "keep", "ask"] | None = None,
-        deferrable: bool = False,
+        deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -114,14 +120,19 @@ class LockTrackerOperator(Released, CodebeamerOperator):
         if restore_policy not in (None, "merge", "exact", "keep", "ask"):
             raise ConfigurationError("restore_policy", "say merge, exact, keep or ask")
         self.restore_policy = restore_policy
+        if deferrable is None:
+            deferrable = conf.getboolean(
+                "operators", "default_deferrable", fallback=False
+            )
         self.deferrable = deferrable
 
     def work(self, context: Context, codebeamer: Codebeamer) -> dict[str, Any]:
         """Take the lock, or say who has it; return its handle."""
         with self._skipping():
-            if not (self.deferrable and self.wait_for):
-                return self._acquire(context, codebeamer, self.wait_for)
-            until = codebeamer.clock.now() + self.wait_for
+            wait_for = some_span(self.wait_for, "wait_for")
+            if not (self.deferrable and wait_for):
+                return self._acquire(context, codebeamer, wait_for)
+            until = codebeamer.clock.now() + wait_for
             return self._acquire_or_defer(context, codebeamer, until, None)
 
     def execute_complete(
@@ -142,10 +153,12 @@ class LockTrackerOperator(Released, CodebeamerOperator):
     @contextmanager
     def _skipping(self) -> Iterator[None]:
         """Skip, if that is wanted, where somebody else has the tracker."""
+        # Read first: what cannot be read must not wait until somebody has the lock.
+        skips = yes_or_no(self.skip_if_locked, "skip_if_locked")
         try:
             yield
         except LockHeldError as error:
-            if self.skip_if_locked:
+            if skips:
                 raise AirflowSkipException(str(error)) from error
             raise
 

@@ -55,7 +55,15 @@ def test_dag_is_released_by_callback_and_deadline(ours: dict[str, Any]) -> None:
 
 def test_form_and_schedule(ours: dict[str, Any]) -> None:
     dag = ours["codebeamer_generator"]
-    assert dag["params"] == ["tracker_id", "generator", "arguments", "reason"]
+    assert dag["params"] == [
+        "tracker_id",
+        "generator",
+        "arguments",
+        "reason",
+        "priority",
+        "wait_for",
+        "skip_if_locked",
+    ]
     assert dag["schedule"] is None
     assert ours["codebeamer_lock_janitor"]["schedule"] == "*/3 * * * *"
 
@@ -77,6 +85,25 @@ def test_schedule_variable(driver: Any) -> None:
     found = driver.ask("bag", folder=folder, env=schedule | tracker)
     assert found["errors"] == {}
     assert found["dags"]["codebeamer_generator"]["schedule"] == "0 4 * * *"
+
+
+def test_waits_where_it_is_told(driver: Any) -> None:
+    folder = str(REPOSITORY / "dags")
+    waits = {}
+    for word in ("", "true", "false"):
+        for usual in ("True", "False"):
+            env = {
+                "AIRFLOW_VAR_CODEBEAMER_GENERATOR_DEFERRABLE": word,
+                "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": usual,
+            }
+            found = driver.ask("bag", folder=folder, env=env)
+            tasks = found["dags"]["codebeamer_generator"]["tasks"]
+            waits[word, usual] = tasks["lock"]["deferrable"]
+    assert [key for key in waits if waits[key]] == [
+        ("", "True"),
+        ("true", "True"),
+        ("true", "False"),
+    ]
 
 
 def test_files_parse_while_store_and_server_are_away(driver: Any) -> None:

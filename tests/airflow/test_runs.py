@@ -287,3 +287,34 @@ def test_janitor_finishes_an_expired_lock(runs: Runs) -> None:
     assert ended["state"] == "success", ended["log"]
     assert runs.site.server.permissions(TRACKER) == before
     assert runs.site.owners() == {}
+
+
+def test_form_says_how_urgent_how_long_and_whether_to_skip(runs: Runs) -> None:
+    seen: list[int] = []
+    with connect(runs.site.settings()) as codebeamer:
+        codebeamer.engine.acquire(TRACKER, owner=Owner.here("alice"))
+        engine = codebeamer.engine
+        watch = threading.Thread(target=_priorities, args=(codebeamer, seen))
+        watch.start()
+        answer = runs("template", wait_for="2s", priority=7, skip_if_locked=True)
+        watch.join()
+        engine.release(TRACKER, owner_key="alice")
+    assert seen == [7]
+    assert answer["state"] == "success", answer["log"]
+    assert answer["tasks"] == {
+        "plan": "success",
+        "reserve": "success",
+        "lock": "skipped",
+        "generate": "skipped",
+        "unlock": "success",
+        "verify": "success",
+    }
+    assert runs.keys() == []
+
+
+def _priorities(codebeamer: Codebeamer, seen: list[int]) -> None:
+    until = time.monotonic() + 60
+    while not seen and time.monotonic() < until:
+        tickets = codebeamer.queue.list_tickets()
+        seen.extend(ticket.priority for ticket in tickets)
+        time.sleep(0.05)

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_codebeamer.cli.spans import lock_settings, span, written
+from airflow_codebeamer.cli.spans import lock_settings
 from airflow_codebeamer.errors import ConfigurationError
+from airflow_codebeamer.spans import span, written
 
 
 @pytest.mark.parametrize(

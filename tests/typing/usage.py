@@ -52,13 +52,17 @@ def dags() -> None:
         schedule="@daily",
         lease=timedelta(minutes=5),
         deadline=None,
+        priority=2,
+        skip_if_locked=True,
+        deferrable=True,
     )
     assert_type(dag, DAG)
     generator_dag("x", generator="a:b", lease=300)  # type: ignore[arg-type]
     generator_dag("x")  # type: ignore[call-arg]
+    generator_dag("x", generator="a:b", priority="2")  # type: ignore[arg-type]
     with exclusive_tracker(2001, reason="import") as lock:
         assert_type(lock, LockTrackerOperator)
-    exclusive_tracker([2001, 2002])
+    exclusive_tracker([2001, 2002], priority="{{ params.priority }}", wait_for="30m")
     exclusive_tracker(2001.5)  # type: ignore[arg-type]
 
 

@@ -85,6 +85,7 @@ def facts(task: Any) -> dict[str, Any]:
         "fails_run": task.on_failure_fail_dagrun,
         "has_callback": bool(task.on_failure_callback),
         "retries": task.retries,
+        "deferrable": getattr(task, "deferrable", None),
     }
 
 
