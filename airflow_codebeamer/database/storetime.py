@@ -37,6 +37,9 @@ def _postgresql(element: StoreTime, compiler: Any, **options: Any) -> str:
     return "CAST(extract(epoch from clock_timestamp()) AS double precision)"
 
 
+_STORE_TIME = StoreTime()
+
+
 def time_of(clock: Clock | None) -> ColumnElement[float]:
     """Return the expression of store time; with a clock, that clock's time.
 
@@ -44,7 +47,7 @@ def time_of(clock: Clock | None) -> ColumnElement[float]:
     not when the statement is built.
     """
     if clock is None:
-        return StoreTime()
+        return _STORE_TIME
     return bindparam(
         "store_time",
         callable_=lambda: clock.now().timestamp(),

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    RowMapping,
+    Update,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, journal_table, refused
@@ -16,6 +27,13 @@ __all__ = ["Journal"]
 
 # SQLite allows 32,766 parameters in a statement, older builds 999.
 _CHUNK = 500
+
+_TO_FINISH = (
+    select(journal_table)
+    .where(journal_table.c.number.in_(bindparam("numbers", expanding=True)))
+    .order_by(journal_table.c.number)
+    .with_for_update()
+)
 
 
 class Journal:
@@ -70,16 +88,11 @@ class Journal:
         if not entries:
             return []
         rows = [
-            {"kind": kind, "key": key, "intent": intent}
+            {"scope": scope, "epoch": epoch, "kind": kind, "key": key, "intent": intent}
             for kind, key, intent in entries
         ]
-        statement = (
-            insert(journal_table)
-            .values(scope=scope, epoch=epoch, begun_at=self._database.now)
-            .returning(journal_table.c.number, sort_by_parameter_order=True)
-        )
         with self._transaction(within) as connection:
-            return list(connection.scalars(statement, rows))
+            return list(connection.scalars(_addition(self._database.now), rows))
 
     def finish(
         self, number: int, outcome: JSON, *, within: Connection | None = None
@@ -112,15 +125,7 @@ class Journal:
                 if _is_to_be_written(found.get(number), number, outcome)
             ]
             if open_ones:
-                connection.execute(
-                    update(journal_table)
-                    .where(journal_table.c.number == bindparam("entry"))
-                    .values(
-                        outcome=bindparam("outcome"),
-                        finished_at=self._database.now,
-                    ),
-                    open_ones,
-                )
+                connection.execute(_finish(self._database.now), open_ones)
 
     def list_entries(
         self, *scopes: str, kind: str | None = None, open_only: bool = False
@@ -131,15 +136,13 @@ class Journal:
             DatabaseError: the store cannot be read.
         """
         found: list[Entry] = []
+        statement = _entries(of_kind=kind is not None, open_only=open_only)
         with self._database.read() as connection:
             for start in range(0, len(scopes), _CHUNK):
-                some = scopes[start : start + _CHUNK]
-                statement = select(journal_table).where(journal_table.c.scope.in_(some))
+                which: dict[str, Any] = {"scopes": scopes[start : start + _CHUNK]}
                 if kind is not None:
-                    statement = statement.where(journal_table.c.kind == kind)
-                if open_only:
-                    statement = statement.where(journal_table.c.finished_at.is_(None))
-                found += map(_entry, connection.execute(statement).mappings())
+                    which["of_kind"] = kind
+                found += map(_entry, connection.execute(statement, which).mappings())
         return sorted(found, key=lambda entry: entry.number)
 
     @contextmanager
@@ -151,18 +154,49 @@ class Journal:
                 yield connection
 
 
+# Statements are built once: to build one takes several times as long as to execute it.
+
+
+@lru_cache(maxsize=8)
+def _addition(now: ColumnElement[float]) -> Executable:
+    """Return the insertion of entries, for a store with that time."""
+    return (
+        insert(journal_table)
+        .values(begun_at=now)
+        .returning(journal_table.c.number, sort_by_parameter_order=True)
+    )
+
+
+@lru_cache(maxsize=8)
+def _finish(now: ColumnElement[float]) -> Update:
+    """Return the way in which an outcome is written, for a store with that time."""
+    return (
+        update(journal_table)
+        .where(journal_table.c.number == bindparam("entry"))
+        .values(outcome=bindparam("outcome"), finished_at=now)
+    )
+
+
+@lru_cache(maxsize=4)
+def _entries(*, of_kind: bool, open_only: bool) -> Executable:
+    """Return the question for the entries of scopes."""
+    statement = select(journal_table).where(
+        journal_table.c.scope.in_(bindparam("scopes", expanding=True))
+    )
+    if of_kind:
+        statement = statement.where(journal_table.c.kind == bindparam("of_kind"))
+    if open_only:
+        statement = statement.where(journal_table.c.finished_at.is_(None))
+    return statement
+
+
 def _select_for_update(
     connection: Connection, numbers: Sequence[int]
 ) -> dict[int, Entry]:
     found: dict[int, Entry] = {}
     for start in range(0, len(numbers), _CHUNK):
-        statement = (
-            select(journal_table)
-            .where(journal_table.c.number.in_(numbers[start : start + _CHUNK]))
-            .order_by(journal_table.c.number)
-            .with_for_update()
-        )
-        entries = map(_entry, connection.execute(statement).mappings())
+        which = {"numbers": numbers[start : start + _CHUNK]}
+        entries = map(_entry, connection.execute(_TO_FINISH, which).mappings())
         found.update((entry.number, entry) for entry in entries)
     return found
 

@@ -147,7 +147,7 @@ class Ground:
 
     def image(self) -> Image:
         """Return everything as it is; nothing of it changes later."""
-        self._check_epoch()
+        self.check_epoch()
         return Image(
             self.store.image(),
             pickle.dumps((self._application.world, self.truth), 5),
@@ -165,7 +165,7 @@ class Ground:
         self.has_late = self.has_very_late = bool(image.due)
         self.store_clock.jumped = image.jumped
         self.epoch = 0
-        self._check_epoch()
+        self.check_epoch()
 
     def close(self) -> None:
         """Close what was opened."""
@@ -316,7 +316,8 @@ class Ground:
                 return
         raise BadError("S4: a request left before its intent was written")
 
-    def _check_epoch(self) -> None:
+    def check_epoch(self) -> None:
+        """S1: the epoch never falls."""
         found = self.store.ask("SELECT epoch FROM codebeamer_lock")
         epoch = found[0][0] if found else 0
         if epoch < self.epoch:
@@ -337,7 +338,7 @@ class Ground:
 
     def check_end(self) -> None:
         """L1, E1: the tracker is free, and every role is as it must be."""
-        self._check_epoch()
+        self.check_epoch()
         if self.state() != "free":
             raise BadError(f"L1: the tracker is {self.state()} at the end")
         self.check_free()

@@ -357,7 +357,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def holds(self) -> None:
         row, ground = self._row(), self.ground
-        ground.image()
+        ground.check_epoch()
         is_other = "" != row["owner_key"] != self.owner[0] != ""
         if is_other and row["epoch"] <= self.owner[1]:
             raise BadError(f"S1: {row} after {self.owner}")

@@ -69,13 +69,13 @@ BUGS = (
             Change(
                 "locking/records/transitions.py",
                 """\
-                *same(lock),
-                lock_table.c.state.in_([s.value for s in states or (lock.state,)]),
-                *self.is_good(),
+            lock_table.c.epoch == bindparam("of_epoch"),
+            lock_table.c.owner_key == bindparam("of_owner"),
+            lock_table.c.state.in_(bindparam("in_states", expanding=True)),
+            *_is_good(now),
 """,
                 """\
-                *same(lock)[:3],
-                lock_table.c.state != LockState.FREE.value,
+            lock_table.c.state != LockState.FREE.value,
 """,
             ),
         ),

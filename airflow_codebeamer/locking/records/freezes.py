@@ -11,7 +11,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import freeze_table, insert_missing, lock_table
@@ -22,6 +30,25 @@ from airflow_codebeamer.locking.records.transitions import SCOPE, find_row, same
 from airflow_codebeamer.locking.states import LockState
 
 __all__ = ["Freezes"]
+
+_FREEZES_OF = (
+    select(lock_table)
+    .join(
+        freeze_table,
+        and_(
+            freeze_table.c.server == lock_table.c.server,
+            freeze_table.c.tracker_id == lock_table.c.tracker_id,
+            freeze_table.c.lineage == lock_table.c.lineage,
+        ),
+    )
+    .where(
+        lock_table.c.server == bindparam("of_server"),
+        lock_table.c.scope == SCOPE,
+        lock_table.c.mode == FREEZE,
+        lock_table.c.state != LockState.FREE.value,
+        freeze_table.c.owner_key == bindparam("of_owner"),
+    )
+)
 
 
 class Freezes(LockRecords):
@@ -159,27 +186,10 @@ class Freezes(LockRecords):
 
     def list_of(self, server: str, owner_key: str) -> list[Lock]:
         """Return what one owner has, alone or with others, by tracker number."""
-        statement = (
-            select(lock_table)
-            .join(
-                freeze_table,
-                and_(
-                    freeze_table.c.server == lock_table.c.server,
-                    freeze_table.c.tracker_id == lock_table.c.tracker_id,
-                    freeze_table.c.lineage == lock_table.c.lineage,
-                ),
-            )
-            .where(
-                lock_table.c.server == server,
-                lock_table.c.scope == SCOPE,
-                lock_table.c.mode == FREEZE,
-                lock_table.c.state != LockState.FREE.value,
-                freeze_table.c.owner_key == owner_key,
-            )
-        )
         alone = super().list_of(server, owner_key)
+        which = {"of_server": server, "of_owner": owner_key}
         with self._database.read() as connection:
-            rows = connection.execute(statement).mappings().all()
+            rows = connection.execute(_FREEZES_OF, which).mappings().all()
             shared = [
                 mine
                 for row in rows

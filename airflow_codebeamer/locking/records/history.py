@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import ColumnElement, Insert, RowMapping, bindparam, insert, select
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, event_table
@@ -19,6 +20,33 @@ __all__ = ["OPENED", "Event", "History"]
 #: An event of a lineage that another store has lost: its escrow was opened, to be
 #: restored in the lineage that the event names.
 OPENED = "escrow_opened"
+
+_EVENTS = (
+    select(event_table)
+    .where(
+        event_table.c.server == bindparam("of_server"),
+        event_table.c.tracker_id == bindparam("of_tracker"),
+    )
+    .order_by(event_table.c.number)
+)
+_SINCE = _EVENTS.where(event_table.c.at >= bindparam("since"))
+_LAST = (
+    _EVENTS.where(event_table.c.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(None)
+    .order_by(event_table.c.number.desc())
+    .limit(1)
+)
+_OF_LINEAGE = (
+    select(event_table)
+    .where(
+        event_table.c.lineage == bindparam("of_lineage"),
+        event_table.c.kind == bindparam("of_kind"),
+    )
+    .order_by(event_table.c.number)
+)
+_LAST_OF_LINEAGE = (
+    _OF_LINEAGE.order_by(None).order_by(event_table.c.number.desc()).limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -52,77 +80,64 @@ class History:
         within: Connection | None = None,
     ) -> None:
         """Add an event about a lock, in the caller's transaction if there is one."""
-        statement = insert(event_table).values(
-            server=lock.server,
-            tracker_id=lock.tracker_id,
-            epoch=lock.epoch,
-            lineage=lock.lineage,
-            at=self._database.now,
-            kind=kind,
-            who=who or lock.owner.key,
-            detail=dict(detail or {}),
-        )
+        statement = _addition(self._database.now)
+        event = {
+            "server": lock.server,
+            "tracker_id": lock.tracker_id,
+            "epoch": lock.epoch,
+            "lineage": lock.lineage,
+            "kind": kind,
+            "who": who or lock.owner.key,
+            "detail": dict(detail or {}),
+        }
         if within is not None:
-            within.execute(statement)
+            within.execute(statement, event)
             return
         with self._database.begin() as connection:
-            connection.execute(statement)
+            connection.execute(statement, event)
 
     def list_events(
         self, server: str, tracker_id: TrackerId, *, since: datetime | None = None
     ) -> list[Event]:
         """Return a tracker's events, the oldest first."""
-        statement = (
-            select(event_table)
-            .where(
-                event_table.c.server == server, event_table.c.tracker_id == tracker_id
-            )
-            .order_by(event_table.c.number)
-        )
+        statement = _EVENTS if since is None else _SINCE
+        which = {"of_server": server, "of_tracker": tracker_id}
         if since is not None:
-            statement = statement.where(event_table.c.at >= since.timestamp())
+            which["since"] = since.timestamp()
         with self._database.read() as connection:
-            return [_event(row) for row in connection.execute(statement).mappings()]
+            rows = connection.execute(statement, which).mappings()
+            return [_event(row) for row in rows]
 
     def find_last(
         self, server: str, tracker_id: TrackerId, *kinds: str
     ) -> Event | None:
         """Return the last event of a tracker that is of one of these kinds."""
-        statement = (
-            select(event_table)
-            .where(
-                event_table.c.server == server,
-                event_table.c.tracker_id == tracker_id,
-                event_table.c.kind.in_(kinds),
-            )
-            .order_by(event_table.c.number.desc())
-            .limit(1)
-        )
+        which = {"of_server": server, "of_tracker": tracker_id, "kinds": kinds}
         with self._database.read() as connection:
-            row = connection.execute(statement).mappings().one_or_none()
+            row = connection.execute(_LAST, which).mappings().one_or_none()
         return None if row is None else _event(row)
 
     def list_lineage(self, lineage: Lineage, kind: str) -> list[Event]:
         """Return the events of that kind in a lineage, the oldest first."""
-        statement = (
-            select(event_table)
-            .where(event_table.c.lineage == lineage, event_table.c.kind == kind)
-            .order_by(event_table.c.number)
-        )
+        which = {"of_lineage": lineage, "of_kind": kind}
         with self._database.read() as connection:
-            return [_event(row) for row in connection.execute(statement).mappings()]
+            rows = connection.execute(_OF_LINEAGE, which).mappings()
+            return [_event(row) for row in rows]
 
     def find_event(self, lineage: Lineage | None, kind: str) -> Event | None:
         """Return the last event of that kind in a lineage, or None."""
-        statement = (
-            select(event_table)
-            .where(event_table.c.lineage == lineage, event_table.c.kind == kind)
-            .order_by(event_table.c.number.desc())
-            .limit(1)
-        )
+        if lineage is None:
+            return None
+        which = {"of_lineage": lineage, "of_kind": kind}
         with self._database.read() as connection:
-            row = connection.execute(statement).mappings().one_or_none()
+            row = connection.execute(_LAST_OF_LINEAGE, which).mappings().one_or_none()
         return None if row is None else _event(row)
+
+
+@lru_cache(maxsize=8)
+def _addition(now: ColumnElement[float]) -> Insert:
+    """Return the insertion of an event, for a store with that time."""
+    return insert(event_table).values(at=now)
 
 
 def _event(row: RowMapping) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from airflow_codebeamer.database import Database, role_journal_table
 from airflow_codebeamer.ids import Lineage, RoleId
@@ -12,18 +12,21 @@ from airflow_codebeamer.locking.roles import Phase, RoleEntry
 
 __all__ = ["list_entries", "list_owed", "list_waiting"]
 
+_ENTRIES = (
+    select(role_journal_table)
+    .where(role_journal_table.c.lineage == bindparam("of_lineage"))
+    .order_by(role_journal_table.c.role_id)
+)
+
 
 def list_entries(
     database: Database, lineage: Lineage | None
 ) -> dict[RoleId, RoleEntry]:
     """Return what is journalled of a lineage's roles, by role number."""
-    statement = (
-        select(role_journal_table)
-        .where(role_journal_table.c.lineage == lineage)
-        .order_by(role_journal_table.c.role_id)
-    )
+    if lineage is None:
+        return {}
     with database.read() as connection:
-        rows = connection.execute(statement).mappings().all()
+        rows = connection.execute(_ENTRIES, {"of_lineage": lineage}).mappings().all()
     entries = [entry_from_row(row) for row in rows]
     return {entry.role_id: entry for entry in entries}
 

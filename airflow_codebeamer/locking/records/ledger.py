@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import role_journal_table
@@ -41,6 +41,13 @@ GRANT = "grant"
 ANSWERED = "answered"
 REFUSED = "refused"
 UNKNOWN = "unknown"
+
+_ADDITION = insert(role_journal_table)
+_ROLE = update(role_journal_table).where(
+    role_journal_table.c.lineage == bindparam("of_lineage"),
+    role_journal_table.c.role_id == bindparam("of_role"),
+)
+_ROLE_AS_SEEN = _ROLE.where(role_journal_table.c.revision == bindparam("of_revision"))
 
 
 class Ledger:
@@ -254,33 +261,25 @@ class Ledger:
         return self._journal.list_entries(lineage, open_only=True)
 
     def _insert(self, connection: Connection, lock: Lock, entry: RoleEntry) -> None:
-        connection.execute(
-            insert(role_journal_table).values(
-                lineage=lock.lineage, epoch=lock.epoch, **entry_values(entry)
-            )
-        )
+        identity = {"lineage": lock.lineage, "epoch": lock.epoch}
+        connection.execute(_ADDITION, {**identity, **entry_values(entry)})
 
     def _set(
         self, connection: Connection, lock: Lock, role_id: RoleId, **values: Any
     ) -> None:
-        connection.execute(
-            update(role_journal_table)
-            .where(
-                role_journal_table.c.lineage == lock.lineage,
-                role_journal_table.c.role_id == role_id,
-            )
-            .values(**values)
-        )
+        which = {"of_lineage": lock.lineage, "of_role": role_id}
+        connection.execute(_ROLE, {**which, **values})
 
     def _update(self, connection: Connection, lock: Lock, entry: RoleEntry) -> None:
         changed = connection.execute(
-            update(role_journal_table)
-            .where(
-                role_journal_table.c.lineage == lock.lineage,
-                role_journal_table.c.role_id == entry.role_id,
-                role_journal_table.c.revision == entry.revision,
-            )
-            .values(epoch=lock.epoch, **entry_values(entry))
+            _ROLE_AS_SEEN,
+            {
+                "of_lineage": lock.lineage,
+                "of_role": entry.role_id,
+                "of_revision": entry.revision,
+                "epoch": lock.epoch,
+                **entry_values(entry),
+            },
         ).rowcount
         if changed != 1:
             raise DatabaseError(

@@ -33,7 +33,15 @@ from airflow_codebeamer.locking.records.transitions import Transitions
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.settings import LockSettings
 
-__all__ = ["Places", "goes_before", "holds", "in_parts", "is_for", "of_owner"]
+__all__ = [
+    "Places",
+    "goes_before",
+    "holds",
+    "in_parts",
+    "is_for",
+    "of_owner",
+    "tickets",
+]
 
 #: A ticket whose waiter was not seen for so long is dropped.
 _KEPT = timedelta(days=1)
@@ -103,20 +111,28 @@ class Places:
         return and_(ahead, not_(has_some))
 
     def _is_live(self, ticket: Any) -> ColumnElement[bool]:
-        now = self._database.now
-        return or_(ticket.c.live_until > now, ticket.c.offer_until > now)
-
-    def _tickets(self) -> Select[Any]:
-        is_live = func.coalesce(self._is_live(queue_table), False).label("is_live")
-        return select(queue_table, is_live).order_by(
-            queue_table.c.server, queue_table.c.place, queue_table.c.ticket
-        )
+        return _is_live(ticket, self._database.now)
 
     def _select(
-        self, connection: Connection, statement: Select[Any]
+        self,
+        connection: Connection,
+        statement: Select[Any],
+        which: Mapping[str, Any] | None = None,
     ) -> Iterator[Ticket]:
-        for row in connection.execute(statement).mappings():
+        for row in connection.execute(statement, which).mappings():
             yield ticket_from_row(row)
+
+
+def tickets(now: ColumnElement[float]) -> Select[Any]:
+    """Return the question for tickets in the order of their places."""
+    is_live = func.coalesce(_is_live(queue_table, now), False).label("is_live")
+    return select(queue_table, is_live).order_by(
+        queue_table.c.server, queue_table.c.place, queue_table.c.ticket
+    )
+
+
+def _is_live(ticket: Any, now: ColumnElement[float]) -> ColumnElement[bool]:
+    return or_(ticket.c.live_until > now, ticket.c.offer_until > now)
 
 
 def of_owner(
@@ -130,7 +146,7 @@ def of_owner(
     )
 
 
-def is_for(tracker_id: TrackerId) -> ColumnElement[bool]:
+def is_for(tracker_id: Any) -> ColumnElement[bool]:
     """Return the condition that a ticket is for a tracker, among others or not."""
     return queue_table.c.ticket.in_(
         select(queue_tracker_table.c.ticket).where(

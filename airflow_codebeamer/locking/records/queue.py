@@ -17,10 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -47,6 +51,7 @@ from airflow_codebeamer.locking.records.places import (
     in_parts,
     is_for,
     of_owner,
+    tickets,
 )
 from airflow_codebeamer.locking.records.ticket import Ticket, digest_of
 from airflow_codebeamer.locking.records.transitions import SCOPE
@@ -116,7 +121,7 @@ class Queue(Places):
                     **self._here(settings, is_elsewhere=is_elsewhere),
                 )
             )
-            ticket = next(self._select(connection, self._tickets().where(*mine)))
+            ticket = next(self._select(connection, tickets(now).where(*mine)))
             if is_new:
                 for number in wanted:
                     insert_missing(
@@ -221,22 +226,24 @@ class Queue(Places):
     ) -> list[Ticket]:
         """Remove an owner's tickets, or those for a tracker; return them."""
         names = [owner_key, Owner(owner_key).as_freezer().key]
-        conditions: list[ColumnElement[bool]] = [queue_table.c.owner_key.in_(names)]
-        if server is not None:
-            conditions.append(queue_table.c.server == server)
-        if tracker_id is not None:
-            conditions.append(is_for(tracker_id))
+        which = {"names": names, "of_server": server, "of_tracker": tracker_id}
+        statement = _of_owners(
+            self._database.now,
+            of_server=server is not None,
+            of_tracker=tracker_id is not None,
+        )
         with self._database.begin() as connection:
-            found = list(self._select(connection, self._tickets().where(*conditions)))
-            numbers = [ticket.number for ticket in found]
-            self._remove(connection, queue_table.c.ticket.in_(numbers))
+            found = list(self._select(connection, statement, which))
+            if found:
+                numbers = [ticket.number for ticket in found]
+                self._remove(connection, queue_table.c.ticket.in_(numbers))
             return found
 
     def list_tickets(
         self, server: str | None = None, tracker_id: TrackerId | None = None
     ) -> list[Ticket]:
         """Return who waits, on one server or all, in the order of their places."""
-        statement = self._tickets()
+        statement = tickets(self._database.now)
         if server is not None:
             statement = statement.where(queue_table.c.server == server)
         if tracker_id is not None:
@@ -324,3 +331,18 @@ class Queue(Places):
                 ),
             )
         )
+
+
+@lru_cache(maxsize=16)
+def _of_owners(
+    now: ColumnElement[float], *, of_server: bool, of_tracker: bool
+) -> Select[Any]:
+    """Return the question for tickets of owners, built once for a store's time."""
+    statement = tickets(now).where(
+        queue_table.c.owner_key.in_(bindparam("names", expanding=True))
+    )
+    if of_server:
+        statement = statement.where(queue_table.c.server == bindparam("of_server"))
+    if of_tracker:
+        statement = statement.where(is_for(bindparam("of_tracker")))
+    return statement

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from airflow_codebeamer.database import Database, lock_table
 from airflow_codebeamer.ids import TrackerId
@@ -22,6 +24,17 @@ from airflow_codebeamer.locking.records.transitions import (
 from airflow_codebeamer.locking.states import LockState
 
 __all__ = ["LockRecords"]
+
+_RECORDS = (
+    select(lock_table)
+    .where(lock_table.c.scope == SCOPE)
+    .order_by(lock_table.c.server, lock_table.c.tracker_id)
+)
+_OF_SERVER = _RECORDS.where(lock_table.c.server == bindparam("of_server"))
+_OF_OWNER = _OF_SERVER.where(
+    lock_table.c.owner_key == bindparam("of_owner"),
+    lock_table.c.state != LockState.FREE.value,
+)
 
 
 class LockRecords:
@@ -48,32 +61,23 @@ class LockRecords:
 
     def list_locks(self, server: str | None = None) -> list[Lock]:
         """Return every record, of one server or of all."""
-        statement = select(lock_table).where(lock_table.c.scope == SCOPE)
-        if server is not None:
-            statement = statement.where(lock_table.c.server == server)
-        statement = statement.order_by(lock_table.c.server, lock_table.c.tracker_id)
+        statement = _RECORDS if server is None else _OF_SERVER
+        which = {} if server is None else {"of_server": server}
         with self._database.read() as connection:
-            return [lock_from_row(r) for r in connection.execute(statement).mappings()]
+            rows = connection.execute(statement, which).mappings()
+            return [lock_from_row(row) for row in rows]
 
     def list_of(self, server: str, owner_key: str) -> list[Lock]:
         """Return the records of one owner that are not free, by tracker number."""
-        statement = (
-            select(lock_table)
-            .where(
-                lock_table.c.server == server,
-                lock_table.c.scope == SCOPE,
-                lock_table.c.owner_key == owner_key,
-                lock_table.c.state != LockState.FREE.value,
-            )
-            .order_by(lock_table.c.tracker_id)
-        )
+        which = {"of_server": server, "of_owner": owner_key}
         with self._database.read() as connection:
-            return [lock_from_row(r) for r in connection.execute(statement).mappings()]
+            rows = connection.execute(_OF_OWNER, which).mappings()
+            return [lock_from_row(row) for row in rows]
 
     def now(self) -> datetime:
         """Return store time."""
         with self._database.read() as connection:
-            seconds = connection.scalar(select(self._database.now))
+            seconds = connection.scalar(_time(self._database.now))
         return datetime.fromtimestamp(float(seconds or 0.0), UTC)
 
     def lease_left(self, lock: Lock) -> timedelta:
@@ -93,3 +97,8 @@ class LockRecords:
             if seconds is None:
                 raise lost(connection, lock)
         return timedelta(seconds=float(seconds))
+
+
+@lru_cache(maxsize=8)
+def _time(now: ColumnElement[float]) -> Select[Any]:
+    return select(now)

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import Database, freeze_table, lock_table
@@ -23,6 +35,15 @@ SCOPE = "tracker"
 _RAISING = frozenset(step.name for step in STEPS if step.raises_epoch)
 
 Detail = Mapping[str, Any] | None
+
+# What runs before each request is built once: to build a statement takes several times
+# as long as to execute it.
+_OF_TRACKER = (
+    lock_table.c.server == bindparam("of_server"),
+    lock_table.c.tracker_id == bindparam("of_tracker"),
+    lock_table.c.scope == SCOPE,
+)
+_RECORD = select(lock_table).where(*_OF_TRACKER)
 
 
 class Transitions:
@@ -92,17 +113,15 @@ class Transitions:
             LockLostError: taken over, being broken, another state, or too late.
         """
         changed = connection.execute(
-            update(lock_table)
-            .where(
-                *same(lock),
-                lock_table.c.state.in_([s.value for s in states or (lock.state,)]),
-                *self.is_good(),
-            )
-            .values(
-                lease_until=self.shared(lease),
-                lease_seq=lock_table.c.lease_seq + 1,
-                changed_at=self._database.now,
-            )
+            _extension(self._database.now),
+            {
+                "of_server": lock.server,
+                "of_tracker": lock.tracker_id,
+                "of_epoch": lock.epoch,
+                "of_owner": lock.record_key,
+                "in_states": [s.value for s in states or (lock.state,)],
+                "lease": lease.total_seconds(),
+            },
         ).rowcount
         if changed == 1 and lock.group:
             changed = connection.execute(
@@ -125,18 +144,11 @@ class Transitions:
 
     def bounded(self, lease: timedelta) -> ColumnElement[float]:
         """Return store time plus a lease, but no later than a lock may be held."""
-        end, wanted = lock_table.c.hold_until, self.ahead(lease)
-        return case((end < wanted, end), else_=wanted)
+        return _bounded(self.ahead(lease))
 
     def shared(self, lease: timedelta) -> ColumnElement[float]:
         """Return a lease's end; of a held freeze, the latest of its holders'."""
-        end, wanted = lock_table.c.lease_until, self.bounded(lease)
-        is_longer = and_(
-            lock_table.c.mode == FREEZE,
-            lock_table.c.state == LockState.HELD.value,
-            end > wanted,
-        )
-        return case((is_longer, end), else_=wanted)
+        return _shared(self.ahead(lease))
 
     def may_restore(self) -> tuple[ColumnElement[bool], ...]:
         """Return what lets a holder restore: a lease, and no break that is due."""
@@ -148,10 +160,7 @@ class Transitions:
 
     def is_good(self) -> tuple[ColumnElement[bool], ...]:
         """Return what makes a lease good: not over, and nobody breaks the lock."""
-        return (
-            lock_table.c.lease_until > self._database.now,
-            lock_table.c.breaking_since.is_(None),
-        )
+        return _is_good(self._database.now)
 
     def is_over(self, lock_delay: timedelta) -> ColumnElement[bool]:
         """Return what allows to take a lock over."""
@@ -187,13 +196,48 @@ def same(lock: Lock) -> tuple[ColumnElement[bool], ...]:
 
 def find_row(connection: Connection, server: str, tracker_id: TrackerId) -> Lock | None:
     """Return a tracker's record as it is in this transaction."""
-    statement = select(lock_table).where(
-        lock_table.c.server == server,
-        lock_table.c.tracker_id == tracker_id,
-        lock_table.c.scope == SCOPE,
-    )
-    row = connection.execute(statement).mappings().one_or_none()
+    which = {"of_server": server, "of_tracker": tracker_id}
+    row = connection.execute(_RECORD, which).mappings().one_or_none()
     return None if row is None else lock_from_row(row)
+
+
+@lru_cache(maxsize=8)
+def _extension(now: ColumnElement[float]) -> Update:
+    """Return the renewal of a lease, for a store with that time."""
+    return (
+        update(lock_table)
+        .where(
+            *_OF_TRACKER,
+            lock_table.c.epoch == bindparam("of_epoch"),
+            lock_table.c.owner_key == bindparam("of_owner"),
+            lock_table.c.state.in_(bindparam("in_states", expanding=True)),
+            *_is_good(now),
+        )
+        .values(
+            lease_until=_shared(now + bindparam("lease", type_=Double())),
+            lease_seq=lock_table.c.lease_seq + 1,
+            changed_at=now,
+        )
+    )
+
+
+def _is_good(now: ColumnElement[float]) -> tuple[ColumnElement[bool], ...]:
+    return (lock_table.c.lease_until > now, lock_table.c.breaking_since.is_(None))
+
+
+def _bounded(wanted: ColumnElement[float]) -> ColumnElement[float]:
+    end = lock_table.c.hold_until
+    return case((end < wanted, end), else_=wanted)
+
+
+def _shared(ahead: ColumnElement[float]) -> ColumnElement[float]:
+    end, wanted = lock_table.c.lease_until, _bounded(ahead)
+    is_longer = and_(
+        lock_table.c.mode == FREEZE,
+        lock_table.c.state == LockState.HELD.value,
+        end > wanted,
+    )
+    return case((is_longer, end), else_=wanted)
 
 
 def lost(connection: Connection, lock: Lock) -> LockLostError:
