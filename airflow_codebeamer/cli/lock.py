@@ -157,7 +157,11 @@ def show(session: Session, tracker: Tracker) -> int:
         if value and name not in _AS_SENTENCES
     ]
     lines += waiting_lines(waiting)
-    lines += [f"Role {role} waits for an answer." for role in more["unanswered"]]
+    lines += [
+        f"Role {one['role']} waits for an answer ({one['what']}): say "
+        f"`{one['command']}`."
+        for one in more["unanswered"]
+    ]
     if lock.owner_died and not heir:
         said = f"say `airflow-codebeamer lock consistent {tracker} --reason TEXT`"
         lines.append(
@@ -290,7 +294,14 @@ def _more(status: LockStatus, lock: Lock) -> dict[str, list[Any]]:
         ],
         "owed": status.list_owed(lock),
         "quarantine": status.list_quarantine(lock),
-        "unanswered": status.list_waiting(lock),
+        "unanswered": [
+            {
+                "role": one.role,
+                "what": one.what,
+                "command": one.command(lock.tracker_id),
+            }
+            for one in status.list_questions(lock)
+        ],
         "drift": [str(drift) for drift in status.list_drift(lock)],
     }
 

@@ -55,7 +55,8 @@ class EditorsOpenError(LockRefusedError):
 class LockHeldError(LockError):
     """Another owner holds the tracker, for `reason`, from `since` to `deadline`.
 
-    With `is_kept` it is free, and kept for `owner`, who waits since `since`.
+    With `is_kept` it is free, and kept for `owner`, who waits since `since`. With
+    `answers` nobody works there: a person has to say these commands.
     """
 
     retry = Retry.YES
@@ -69,6 +70,7 @@ class LockHeldError(LockError):
         deadline: datetime | None,
         reason: str,
         is_kept: bool = False,
+        answers: Sequence[str] = (),
     ) -> None:
         began = f" since {since.isoformat(timespec='seconds')}" if since else ""
         ends = f" until {deadline.isoformat(timespec='seconds')}" if deadline else ""
@@ -77,6 +79,13 @@ class LockHeldError(LockError):
             f"Tracker {tracker_id} is locked by {owner}{began}{ends}{why}; "
             "wait for it, or break the lock if nobody works under it."
         )
+        if answers:
+            commands = " and ".join(f"`{command}`" for command in answers)
+            sentence = (
+                f"Tracker {tracker_id} is being put back after {owner}{why}, and that "
+                "waits for a person who decides about its permissions: say "
+                f"{commands}, and try again."
+            )
         if is_kept:
             sentence = (
                 f"Tracker {tracker_id} is free, and kept for {owner}, who waits{began}"
@@ -89,6 +98,7 @@ class LockHeldError(LockError):
         self.deadline = deadline
         self.reason = reason
         self.is_kept = is_kept
+        self.answers = tuple(answers)
 
 
 class TicketRemovedError(LockError):
@@ -208,7 +218,8 @@ class RestorePendingError(LockError):
 
     `missing` names each role that is not restored, and why. `may_pass` says that
     it may get well by itself (nobody answers, or somebody else is at it), and not
-    that the server refused; `wants_an_answer`, that a person has to decide.
+    that the server refused; `wants_an_answer`, that a person has to decide, by the
+    commands in `answers`.
     """
 
     retry = Retry.YES
@@ -219,13 +230,14 @@ class RestorePendingError(LockError):
         missing: Sequence[str],
         *,
         may_pass: bool = False,
-        wants_an_answer: bool = False,
+        answers: Sequence[str] = (),
     ) -> None:
         advice = "`airflow-codebeamer recover` finishes it as soon as the server allows"
-        if wants_an_answer:
+        if answers:
+            commands = " and ".join(f"`{command}`" for command in answers)
             advice = (
-                f"say `airflow-codebeamer lock answer {tracker_id} --role ROLE --take "
-                "merge|exact|keep --reason TEXT` for each"
+                "until somebody who decides about its permissions has said "
+                f"{commands}, nothing is sent"
             )
         super().__init__(
             f"Tracker {tracker_id} is still restricted: {'; '.join(missing)}; {advice}."
@@ -233,7 +245,8 @@ class RestorePendingError(LockError):
         self.tracker_id = tracker_id
         self.missing = tuple(missing)
         self.may_pass = may_pass
-        self.wants_an_answer = wants_an_answer
+        self.wants_an_answer = bool(answers)
+        self.answers = tuple(answers)
 
 
 class QuarantinedError(RestorePendingError):

@@ -11,6 +11,7 @@ from airflow_codebeamer.errors import (
     DatabaseError,
     LockLostError,
     LockRefusedError,
+    RestorePendingError,
 )
 from airflow_codebeamer.locking.escrow.noticing import NoticeBoard
 from airflow_codebeamer.locking.lock import Lock
@@ -65,6 +66,7 @@ class Acquisition:
         self.waiting = waiting_of(parts, wish)
         self.twins = Twins(parts, wish.owner)
         self._board = NoticeBoard(parts, wish.tracker_id)
+        self._has_told = False
 
     def run(self) -> Lock:
         """Return the lock, held; see `LockEngine.acquire`."""
@@ -195,11 +197,20 @@ class Acquisition:
         """Recover a lock whose holder is gone, so that it can be taken afresh."""
         if not self._watch.is_over(seen, self._parts.store.now()):
             return
-        # Whoever was quicker goes on with it.
-        with suppress(LockLostError):
+        try:
             take_over(
                 self._parts, seen, self._wish.owner.key, "it waits for the tracker"
             )
+        except LockLostError:
+            # Whoever was quicker goes on with it.
+            return
+        except RestorePendingError as error:
+            # A person may answer while we wait; until then there is nothing to do.
+            if not error.wants_an_answer:
+                raise
+            if not self._has_told:
+                self._parts.say(str(error))
+            self._has_told = True
 
     def wait(self, end: float) -> None:
         """Wait for the next look, unless all that is wanted can be taken now.

@@ -10,6 +10,7 @@ from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.records.epochs import open_record
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rights.questions import refuse_while_asked
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import take_over
 
@@ -33,6 +34,7 @@ def break_lock(
         return ReleaseReport(tracker_id, why="nothing is locked")
     if seen.epoch != expect_epoch:
         raise _moved(tracker_id, expect_epoch, seen)
+    refuse_while_asked(parts, seen)
     period = timedelta() if at_once else break_period(parts, seen)
     broken = parts.store.set_breaking(seen, by=by, reason=reason, period=period)
     if broken is None:

@@ -19,9 +19,9 @@ from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.engine import LockEngine
 from airflow_codebeamer.locking.escrow.noticing import settle_notice
 from airflow_codebeamer.locking.lock import Lock
-from airflow_codebeamer.locking.records.journalled import list_waiting
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.rights.echoes import Echo, find_echo, heal
+from airflow_codebeamer.locking.rights.questions import refuse_while_asked
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.takeover import take_over
 
@@ -128,10 +128,10 @@ class Recovery:
         return results
 
     def _recover(self, lock: Lock, *, dry_run: bool) -> Recovered:
-        if waiting := list_waiting(self._engine.parts.store.database, lock):
-            said = [f"role {entry.name} waits for an answer" for entry in waiting]
-            pending = RestorePendingError(lock.tracker_id, said, wants_an_answer=True)
-            return _failed(lock, pending)
+        try:
+            refuse_while_asked(self._engine.parts, lock)
+        except CodebeamerError as error:
+            return _failed(lock, error)
         if dry_run:
             return _result(lock, "would recover")
         why = "its lock was being broken" if lock.breaking else "its lease ran out"

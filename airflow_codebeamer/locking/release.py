@@ -14,6 +14,7 @@ from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import FREEZE, Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rights.questions import refuse_while_asked
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies import strategy_of
 
@@ -60,6 +61,7 @@ def _release(parts: Parts, seen: Lock) -> ReleaseReport | None:
             return None
         settle_notice(parts, seen.tracker_id)
         return ReleaseReport(seen.tracker_id, released=True)
+    refuse_while_asked(parts, seen)
     strategy_of(seen)
     jobs: tuple[str, ...] = ()
     if seen.state is LockState.HELD:

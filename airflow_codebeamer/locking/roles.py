@@ -41,6 +41,7 @@ class RoleEntry:
     `granted` is what others gave it while the tracker was held and the lock took
     again; `first_original` is the original without that, None if it is the same.
     `answer` is what a person decided of it, `revision` counts amendments by hand.
+    `renamed` is what the server calls it now, if that is not `name`; not stored.
     """
 
     role_id: RoleId
@@ -56,6 +57,7 @@ class RoleEntry:
     first_original: Rights | None = None
     answer: str = ""
     revision: int = 0
+    renamed: str = ""
     names: Mapping[PermissionId, str] = field(default_factory=dict, repr=False)
 
     @property

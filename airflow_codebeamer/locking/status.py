@@ -12,10 +12,11 @@ from airflow_codebeamer.locking.certificate import Certificate
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.quarantine import list_left
 from airflow_codebeamer.locking.records.history import Event
-from airflow_codebeamer.locking.records.journalled import list_owed, list_waiting
+from airflow_codebeamer.locking.records.journalled import list_owed
 from airflow_codebeamer.locking.records.store import LockStore
 from airflow_codebeamer.locking.records.ticket import Ticket
 from airflow_codebeamer.locking.rights.drift import DRIFT, Drift
+from airflow_codebeamer.locking.rights.questions import Question, list_questions
 from airflow_codebeamer.locking.rights.why import Taking, list_takings
 
 __all__ = ["LockStatus"]
@@ -63,9 +64,9 @@ class LockStatus:
         """Return the names of the roles that a lock reduced and has not given back."""
         return [entry.name for entry in list_owed(self._records.database, lock)]
 
-    def list_waiting(self, lock: Lock) -> list[str]:
-        """Return the names of the roles that wait for a person's answer."""
-        return [entry.name for entry in list_waiting(self._records.database, lock)]
+    def list_questions(self, lock: Lock) -> list[Question]:
+        """Return what of a lock's restore waits for a person's answer."""
+        return list_questions(self._records.database, self._records.history, lock)
 
     def list_quarantine(self, lock: Lock) -> list[str]:
         """Return what of a run keeps its tracker locked; [] if nothing does."""

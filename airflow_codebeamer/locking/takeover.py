@@ -13,6 +13,7 @@ from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.report import ReleaseReport
+from airflow_codebeamer.locking.rights.questions import refuse_while_asked
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies import strategy_of
 from airflow_codebeamer.settings import LockSettings
@@ -73,9 +74,11 @@ def take_over(parts: Parts, seen: Lock, by: str, why: str) -> ReleaseReport | No
     """Fence the holder, undo, restore, free; None if the lock has moved on.
 
     Raises:
-        RestorePendingError: not all is back yet.
+        RestorePendingError: not all is back yet; with a question that is open, nothing
+            was sent and no epoch taken.
         LockLostError: somebody else took it over from us.
     """
+    refuse_while_asked(parts, seen)
     settings, strategy = parts.settings, strategy_of(seen)
     lock = parts.store.take_over(
         seen, by, ttl=settings.ttl, lock_delay=settings.lock_delay, why=why

@@ -11,6 +11,7 @@ from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.records.ticket import Ticket
+from airflow_codebeamer.locking.rights.questions import list_questions
 from airflow_codebeamer.locking.states import LockState
 
 __all__ = ["Waiting", "head_start", "held"]
@@ -98,6 +99,10 @@ def held(
             since=found.acquired_at,
             deadline=found.lease_until,
             reason=found.reason,
+            answers=[
+                one.command(tracker_id)
+                for one in list_questions(parts.store.database, parts.history, found)
+            ],
         )
     others = [
         ticket

@@ -86,18 +86,20 @@ class VerifyUnlockedOperator(CodebeamerOperator):
 
 def _pending(codebeamer: Codebeamer, owed: Sequence[Lock]) -> RestorePendingError:
     """Return the error that names each lock, and the roles that are not back."""
-    missing, waiting = [], []
+    missing: list[str] = []
+    answers: list[str] = []
     for lock in owed:
         roles = ", ".join(codebeamer.status.list_owed(lock)) or "no role yet"
-        waiting += codebeamer.status.list_waiting(lock)
+        answers += [
+            question.command(lock.tracker_id)
+            for question in codebeamer.status.list_questions(lock)
+        ]
         is_first = lock.tracker_id == owed[0].tracker_id
         what = "it" if is_first else f"tracker {lock.tracker_id}"
         missing.append(
             f"{lock.owner.key} left {what} {lock.state.value}, owed: {roles}"
         )
-    return RestorePendingError(
-        owed[0].tracker_id, missing, wants_an_answer=bool(waiting)
-    )
+    return RestorePendingError(owed[0].tracker_id, missing, answers=answers)
 
 
 def _locks_that_failed(context: Context) -> list[str]:

@@ -152,9 +152,9 @@ def test_a_role_that_is_gone_is_told(bench, make_held, owner, policy):
     report = _release(bench, owner)
     assert report.released
     # Under `keep` nothing is sent for it, so nobody learns that it is gone.
-    told = (
-        "stays as somebody left it" if policy == "keep" else "does not exist any more"
-    )
+    told = "does not exist any more"
+    if policy == "keep":
+        told = "has no rights any more, or does not exist"
     assert f"role Writer 1 {told}" in report.drift
     assert bench.rights("Writer 2") == sorted([*WRITER[:-1], 22])
 

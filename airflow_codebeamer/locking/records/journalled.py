@@ -10,7 +10,7 @@ from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.records.rows import entry_from_row
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
 
-__all__ = ["list_entries", "list_owed", "list_waiting"]
+__all__ = ["list_entries", "list_owed"]
 
 _ENTRIES = (
     select(role_journal_table)
@@ -39,13 +39,4 @@ def list_owed(database: Database, lock: Lock) -> list[RoleEntry]:
         entry
         for entry in list_entries(database, lock.lineage).values()
         if entry.is_owed and entry.phase is not Phase.RESTORED
-    ]
-
-
-def list_waiting(database: Database, lock: Lock) -> list[RoleEntry]:
-    """Return the roles that wait for a person's answer."""
-    return [
-        entry
-        for entry in list_owed(database, lock)
-        if entry.phase is Phase.WAITING and not entry.answer
     ]

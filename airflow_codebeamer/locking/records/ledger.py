@@ -138,6 +138,25 @@ class Ledger:
                 within=connection,
             )
 
+    def ask(
+        self,
+        lock: Lock,
+        entry: RoleEntry,
+        *,
+        lease: timedelta,
+        event: str,
+        detail: Mapping[str, Any],
+    ) -> None:
+        """Write down that a role waits for a person; an older answer is void.
+
+        Raises:
+            LockLostError: the lock is not ours any more.
+        """
+        with self._store.fenced(lock, lease) as connection:
+            self._update(connection, lock, entry)
+            self._set(connection, lock, entry.role_id, answer="")
+            self._store.history.record(lock, event, detail, within=connection)
+
     def amend(
         self,
         seen: Lock,

@@ -26,10 +26,12 @@ from airflow_codebeamer.database import (
     lock_table,
     queue_table,
     queue_tracker_table,
+    role_journal_table,
 )
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.records.ticket import Ticket, digest_of, ticket_from_row
 from airflow_codebeamer.locking.records.transitions import Transitions
+from airflow_codebeamer.locking.roles import Phase
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.settings import LockSettings
 
@@ -41,6 +43,7 @@ __all__ = [
     "is_for",
     "of_owner",
     "tickets",
+    "waits_for_a_person",
 ]
 
 #: A ticket whose waiter was not seen for so long is dropped.
@@ -164,6 +167,20 @@ def holds(server: Any, owner_key: Any) -> Exists:
             held.c.owner_key == owner_key,
             held.c.state != LockState.FREE.value,
         )
+    )
+
+
+def waits_for_a_person() -> Exists:
+    """Return the condition that the restore of a lock's row has an open question."""
+    asked = role_journal_table.alias("asked")
+    return exists(
+        select(asked.c.number)
+        .where(
+            asked.c.lineage == lock_table.c.lineage,
+            asked.c.phase == Phase.WAITING.value,
+            asked.c.answer == "",
+        )
+        .correlate(lock_table)
     )
 
 

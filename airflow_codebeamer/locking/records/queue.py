@@ -52,6 +52,7 @@ from airflow_codebeamer.locking.records.places import (
     is_for,
     of_owner,
     tickets,
+    waits_for_a_person,
 )
 from airflow_codebeamer.locking.records.ticket import Ticket, digest_of
 from airflow_codebeamer.locking.records.transitions import SCOPE
@@ -288,7 +289,9 @@ class Queue(Places):
                 lock_table.c.server == queue_table.c.server,
                 lock_table.c.scope == SCOPE,
                 lock_table.c.state != LockState.FREE.value,
-                not_(self._moves.is_over(settings.lock_delay)),
+                or_(
+                    not_(self._moves.is_over(settings.lock_delay)), waits_for_a_person()
+                ),
             )
             .correlate(queue_table)
         )

@@ -41,7 +41,10 @@ class Aftermath:
     def changed(self, writer: RoleWriter, entry: RoleEntry, now: Rights) -> str:
         """Say what others did to a reduced role, for whoever has to decide."""
         base = entry.original if entry.base is None else entry.base
-        return self._edit(writer, base, now | entry.granted) or "somebody changed it"
+        what = self._edit(writer, base, now | entry.granted) or "somebody changed it"
+        if entry.renamed:
+            what += f"; it is called {entry.renamed} now: is it the same role?"
+        return self._unlisted(writer, entry) or what
 
     def compare(self, writer: RoleWriter) -> None:
         """Note every difference of the last read that is not of our making."""
@@ -115,10 +118,17 @@ class Aftermath:
             original = entry.first_original
         now = writer.current.of_role(entry.role_id)
         if policy == "keep" and (entry.granted or is_drifted(entry, now)):
-            sentence = f"role {entry.name} stays as somebody left it"
+            left = self._unlisted(writer, entry) or "stays as somebody left it"
+            sentence = f"role {entry.name} {left}"
             self.drift.setdefault(entry.role_id, sentence)
             return
         self._note(entry, self._edit(writer, original, after))
+
+    def _unlisted(self, writer: RoleWriter, entry: RoleEntry) -> str:
+        """Say what a role is of which the server shows nothing; empty of others."""
+        if writer.current.of_role(entry.role_id):
+            return ""
+        return "has no rights any more, or does not exist"
 
     def _note(self, entry: RoleEntry, what: str) -> None:
         if what:

@@ -40,11 +40,16 @@ def known_policy(word: str) -> str:
 def policy_of(entry: RoleEntry, policy: str) -> str:
     """Return what goes for a role: what a person said of it, or the lock's policy.
 
-    What we gave the role that writes goes back under each policy.
+    What we gave the role that writes goes back under each policy. A role that has
+    another name by now may be another role, with the number of one that was deleted:
+    if it was changed, too, a person is asked, whatever the policy.
     """
     if entry.phase is Phase.EXCLUSIVE:
         return "merge"
-    return entry.answer or policy
+    if entry.answer:
+        return entry.answer
+    is_left_alone = policy == "keep" and not entry.granted
+    return "ask" if entry.renamed and not is_left_alone else policy
 
 
 def is_drifted(entry: RoleEntry, current: Rights) -> bool:

@@ -37,6 +37,7 @@ from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.rights.aftermath import Aftermath
 from airflow_codebeamer.locking.rights.late import list_late, taken_late
 from airflow_codebeamer.locking.rights.policies import is_waiting, wanted_of
+from airflow_codebeamer.locking.rights.questions import ask, named_as_now
 from airflow_codebeamer.locking.rights.turning import fence_writer
 from airflow_codebeamer.locking.rights.writing import RoleWriter
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
@@ -140,16 +141,22 @@ class Restoring:
             # Nothing was ever sent: no request is needed to know what is true.
             return RoleWriter(self._parts, self._lock, entries, Permissions({}))
         writer = RoleWriter(self._parts, self._lock, entries, Permissions({}))
-        writer.read()
-        self._has_read = True
+        self._read(writer)
         while True:
             for role_id in sorted(entries):
                 self._restore_role(writer, role_id)
             self._wait_for_late_requests()
-            writer.read()
+            self._read(writer)
             if not any(self._wanted(writer, role) is not None for role in entries):
-                self._ask(writer)
+                self._said.compare(writer)
+                self._keep_what_is_left(writer)
+                ask(self._parts, self._lock, writer, self._said)
                 return writer
+
+    def _read(self, writer: RoleWriter) -> None:
+        writer.read()
+        self._has_read = True
+        named_as_now(self._parts, self._lock, writer)
 
     def _policy(self) -> str:
         """Return what goes for changes of others: before it was held, to merge them.
@@ -200,34 +207,8 @@ class Restoring:
 
     def _is_put_back(self, entry: RoleEntry, now: Rights) -> bool:
         """Return whether `exact` puts a role back that the lock left alone."""
-        is_exact = self._said.policy == "exact"
+        is_exact = self._said.policy == "exact" and not entry.renamed
         return is_exact and entry.phase is not Phase.EXCLUSIVE and now != entry.original
-
-    def _ask(self, writer: RoleWriter) -> None:
-        """Leave the roles that others changed to a person, if that is the policy.
-
-        Raises:
-            RestorePendingError: names them; everything else is back.
-        """
-        owed: list[str] = []
-        for role_id, entry in sorted(writer.entries.items()):
-            now = writer.current.of_role(role_id)
-            if not is_waiting(entry, now, self._said.policy):
-                continue
-            what = self._said.changed(writer, entry, now)
-            owed.append(f"role {entry.name} waits for an answer ({what})")
-            if entry.phase is not Phase.WAITING:
-                waiting = replace(entry, phase=Phase.WAITING)
-                self._parts.ledger.keep(
-                    self._lock,
-                    waiting,
-                    lease=self._parts.settings.ttl,
-                    event="waiting",
-                    detail={"role": entry.name, "what": what},
-                )
-                writer.entries[role_id] = waiting
-        if owed:
-            raise RestorePendingError(self._lock.tracker_id, owed, wants_an_answer=True)
 
     def _wait_for_late_requests(self) -> None:
         """Wait until no request without an answer can take effect any more."""
@@ -262,9 +243,6 @@ class Restoring:
         self._said.drift[role_id] = f"role {entry.name} does not exist any more"
 
     def _free(self, writer: RoleWriter, pulse: Pulse) -> None:
-        if self._has_read:
-            self._said.compare(writer)
-            self._keep_what_is_left(writer)
         snapshot = self._parts.history.find_event(self._lock.lineage, "snapshot")
         before = snapshot.detail.get("digest") if snapshot is not None else None
         is_untouched = not any(entry.touched for entry in writer.entries.values())
@@ -291,12 +269,14 @@ class Restoring:
     def _keep_what_is_left(self, writer: RoleWriter) -> None:
         """Write down what roles have at last where that is not what we sent.
 
-        A request that lands after this lock is told from a person's edit by it.
+        A request that lands after this lock is told from a person's edit by it, and
+        while some roles wait for a person nothing is owed to the others.
         """
         for entry in list(writer.entries.values()):
             now = writer.current.of_role(entry.role_id)
             is_known = entry.phase is Phase.RESTORED and entry.merged == now
-            if entry.is_owed and not is_known:
+            is_asked = is_waiting(entry, now, self._said.policy)
+            if entry.is_owed and not is_known and not is_asked:
                 left = replace(entry, phase=Phase.RESTORED, merged=now)
                 self._parts.ledger.keep(
                     self._lock, left, lease=self._parts.settings.ttl
