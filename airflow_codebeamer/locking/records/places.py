@@ -40,10 +40,10 @@ __all__ = [
     "goes_before",
     "holds",
     "in_parts",
+    "is_asked",
     "is_for",
     "of_owner",
     "tickets",
-    "waits_for_a_person",
 ]
 
 #: A ticket whose waiter was not seen for so long is dropped.
@@ -170,7 +170,7 @@ def holds(server: Any, owner_key: Any) -> Exists:
     )
 
 
-def waits_for_a_person() -> Exists:
+def is_asked() -> Exists:
     """Return the condition that the restore of a lock's row has an open question."""
     asked = role_journal_table.alias("asked")
     return exists(

@@ -49,10 +49,10 @@ from airflow_codebeamer.locking.records.places import (
     goes_before,
     holds,
     in_parts,
+    is_asked,
     is_for,
     of_owner,
     tickets,
-    waits_for_a_person,
 )
 from airflow_codebeamer.locking.records.ticket import Ticket, digest_of
 from airflow_codebeamer.locking.records.transitions import SCOPE
@@ -289,9 +289,7 @@ class Queue(Places):
                 lock_table.c.server == queue_table.c.server,
                 lock_table.c.scope == SCOPE,
                 lock_table.c.state != LockState.FREE.value,
-                or_(
-                    not_(self._moves.is_over(settings.lock_delay)), waits_for_a_person()
-                ),
+                or_(not_(self._moves.is_over(settings.lock_delay)), is_asked()),
             )
             .correlate(queue_table)
         )
