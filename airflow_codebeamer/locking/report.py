@@ -16,9 +16,10 @@ class ReleaseReport:
     """What a release did; `released` False means there was nothing to do for us.
 
     `restored` names roles that were put back, `drift` says what others changed
-    meanwhile and we kept, `floors` what the server had not taken away. `undone`
-    and `not_undone` tell of runs that were rolled back, `certificate` of what others
-    wrote while the tracker was held, if that was asked for. `jobs` were not over.
+    meanwhile and we kept, and what they may have revoked although it came back.
+    `floors` is what the server had not taken away. `undone` and `not_undone` tell of
+    runs that were rolled back, `certificate` of what others wrote while the tracker
+    was held, if that was asked for. `jobs` were not over.
     """
 
     tracker_id: TrackerId

@@ -229,8 +229,9 @@ class Ground:
         self.truth.edit(role, before, after)
         # Of a role that we may have reduced nobody can tell whether he took a right
         # away, or gave all the others back.
-        if before - after - READ_ONLY and self.store.is_unsettled(role):
-            self.truth.overwritten.add(role)
+        lost = before - after - READ_ONLY
+        if lost and self.store.is_unsettled(role):
+            self.truth.revoke(role, lost if after - READ_ONLY else frozenset())
         if self.has_late:
             self.truth.unclear.add(role)
         return True
@@ -255,8 +256,8 @@ class Ground:
     def _committed(self, process: Process) -> None:
         """Note the roles that are about to be reduced without their last edit."""
         for role, number in self.truth.edited.items():
-            if number > process.view and self.store.is_unsettled(role):
-                self.truth.overwritten.add(role)
+            if number > process.view and self.store.intents(role):
+                self.truth.overwrite(role)
 
     def _carry(self, asked: Asked) -> Answer:
         process = self.process
@@ -345,9 +346,23 @@ class Ground:
 
     def check_free(self) -> None:
         """S7: every role is as it must be when nobody has the tracker."""
-        wrong = self.truth.wrong(self.rights())
+        now = self.rights()
+        wrong = self.truth.wrong(now)
+        if self.truth.revoked:
+            wrong += self.truth.untold(now, self._told())
         if wrong:
             raise BadError(f"E1: {'; '.join(wrong)}")
+
+    def _told(self) -> dict[int, frozenset[int]]:
+        """Return what the history says may have been revoked, by role."""
+        found: dict[int, frozenset[int]] = {}
+        question = "SELECT detail FROM codebeamer_event WHERE kind = 'doubt'"
+        for (text,) in self.store.ask(question):
+            detail = json.loads(text)
+            rights = frozenset(one["id"] for one in detail["rights"])
+            role = detail["role_id"]
+            found[role] = found.get(role, frozenset()) | rights
+        return found
 
 
 def _role_of(asked: Asked) -> int:

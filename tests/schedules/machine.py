@@ -244,6 +244,8 @@ class Machine(RuleBasedStateMachine):
             )
         for found, left in self._turns(before):
             is_newer = found is before and found["epoch"] > lock.epoch
+            # A restore may be finished by whoever is of that owner.
+            is_newer = is_newer and found["state"] != "restoring"
             if found["owner_key"] != lock.owner.key or is_newer:
                 self._same(found, left)
 

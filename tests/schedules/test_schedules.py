@@ -137,6 +137,19 @@ def test_an_edit_between_a_look_and_a_request_is_set_aside(ground):
     end(ground)
 
 
+def test_a_revocation_that_is_undone_without_a_word_is_bad(ground):
+    played = play(ground, ground.start, run)
+    put = played.process.operations.index("PUT")
+    play(ground, ground.start, run, {put: "crash"})
+    assert ground.edit("revoke writing")
+    janitor(ground, Process())
+    assert 7 in ground.rights()[ground.writers[0]]
+    ground.check_end()
+    ground.store.ask("DELETE FROM codebeamer_event WHERE kind = 'doubt'")
+    with pytest.raises(BadError, match=r"has \[7\] again, nobody was told"):
+        ground.check_end()
+
+
 def test_a_late_request_lands_when_its_time_has_come(ground):
     played = play(ground, ground.start, run)
     put = played.process.operations.index("PUT")

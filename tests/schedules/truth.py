@@ -19,7 +19,8 @@ class Truth:
     process and its request: the server has no conditional write, so such an edit
     is lost, and what is asked of that role is less. `unclear` are roles that somebody
     edited while a late request could land on it: what is his doing and what is ours is
-    left to a person.
+    left to a person. `revoked` is what was taken from a role while nobody knew what
+    our last request did to it: if it comes back, somebody has to be told.
     """
 
     wanted: dict[int, Rights | None]
@@ -28,6 +29,7 @@ class Truth:
     edited: dict[int, int] = field(default_factory=dict)
     overwritten: set[int] = field(default_factory=set)
     unclear: set[int] = field(default_factory=set)
+    revoked: dict[int, Rights] = field(default_factory=dict)
     edits: int = 0
 
     @classmethod
@@ -49,7 +51,27 @@ class Truth:
     def land(self, role: int, view: int) -> None:
         """Note a request of ours whose sender had seen the edits up to `view`."""
         if self.edited.get(role, -1) > view:
-            self.overwritten.add(role)
+            self.overwrite(role)
+
+    def overwrite(self, role: int) -> None:
+        """Note that a request goes over the last edit of a role, which nobody saw."""
+        self.overwritten.add(role)
+        self.revoked.pop(role, None)
+
+    def revoke(self, role: int, rights: Rights) -> None:
+        """Note what somebody took while nobody knew what our last request did."""
+        self.overwritten.add(role)
+        self.revoked[role] = self.revoked.get(role, frozenset()) | rights
+
+    def untold(self, now: dict[int, Rights], told: dict[int, Rights]) -> list[str]:
+        """Return a sentence for each revocation that was undone without a word."""
+        found = []
+        for role, rights in self.revoked.items():
+            wanted = self.wanted.get(role) or frozenset()
+            back = (rights & now.get(role, frozenset())) - wanted
+            if not back <= told.get(role, frozenset()):
+                found.append(f"role {role} has {sorted(back)} again, nobody was told")
+        return found
 
     def gained(self, now: dict[int, Rights]) -> list[int]:
         """Return the roles that have what neither they nor anybody gave them."""

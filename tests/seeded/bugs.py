@@ -215,8 +215,8 @@ BUGS = (
         (
             Change(
                 "locking/rights/reducing.py",
-                "original=fresh | taken_late(self._late, entry, fresh)",
-                "original=entry.original",
+                "original=fresh,",
+                "original=entry.original,",
             ),
         ),
         (

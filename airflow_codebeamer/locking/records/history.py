@@ -40,7 +40,7 @@ _OF_LINEAGE = (
     select(event_table)
     .where(
         event_table.c.lineage == bindparam("of_lineage"),
-        event_table.c.kind == bindparam("of_kind"),
+        event_table.c.kind.in_(bindparam("kinds", expanding=True)),
     )
     .order_by(event_table.c.number)
 )
@@ -117,9 +117,9 @@ class History:
             row = connection.execute(_LAST, which).mappings().one_or_none()
         return None if row is None else _event(row)
 
-    def list_lineage(self, lineage: Lineage, kind: str) -> list[Event]:
-        """Return the events of that kind in a lineage, the oldest first."""
-        which = {"of_lineage": lineage, "of_kind": kind}
+    def list_lineage(self, lineage: Lineage, *kinds: str) -> list[Event]:
+        """Return the events of these kinds in a lineage, the oldest first."""
+        which = {"of_lineage": lineage, "kinds": kinds}
         with self._database.read() as connection:
             rows = connection.execute(_OF_LINEAGE, which).mappings()
             return [_event(row) for row in rows]
@@ -128,7 +128,7 @@ class History:
         """Return the last event of that kind in a lineage, or None."""
         if lineage is None:
             return None
-        which = {"of_lineage": lineage, "of_kind": kind}
+        which = {"of_lineage": lineage, "kinds": (kind,)}
         with self._database.read() as connection:
             row = connection.execute(_LAST_OF_LINEAGE, which).mappings().one_or_none()
         return None if row is None else _event(row)

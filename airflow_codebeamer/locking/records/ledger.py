@@ -273,6 +273,19 @@ class Ledger:
             if entry.is_open or entry.outcome.get("result") == UNKNOWN
         ]
 
+    def list_unsure(self, lineage: Lineage | None, role_id: RoleId) -> list[Entry]:
+        """Return a role's unsettled intents since the last that was answered."""
+        found: list[Entry] = []
+        for entry in self._journal.list_entries(lineage) if lineage else ():
+            if entry.key != str(role_id):
+                continue
+            result = "" if entry.is_open else entry.outcome.get("result")
+            if result == ANSWERED:
+                found.clear()
+            elif result != REFUSED:
+                found.append(entry)
+        return found
+
     def list_open(self, lineage: Lineage | None) -> list[Entry]:
         """Return the intents whose sender died, or is still waiting."""
         if lineage is None:

@@ -7,7 +7,7 @@ from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import NOTHING, Rights, difference
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.rights.drift import DRIFT, OVERRULED, drift_of
+from airflow_codebeamer.locking.rights.drift import DOUBT, DRIFT, OVERRULED, drift_of
 from airflow_codebeamer.locking.rights.policies import is_drifted, policy_of
 from airflow_codebeamer.locking.rights.writing import RoleWriter
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
@@ -59,17 +59,18 @@ class Aftermath:
             self._note(new, self._edit(writer, NOTHING, rights))
 
     def sentences(self) -> tuple[str, ...]:
-        """Return all drift: of the watch, of earlier tries, and of this restore."""
+        """Return all drift: of the watch, of earlier tries, and of this restore.
+
+        And what may have been revoked, although it was given back.
+        """
         lineage, history = self._lock.lineage, self._parts.history
         if lineage is None:
             return tuple(self.drift.values())
-        seen = drift_of(
-            event
-            for kind in (DRIFT, OVERRULED)
-            for event in history.list_lineage(lineage, kind)
-        )
+        events = history.list_lineage(lineage, DRIFT, OVERRULED, DOUBT)
+        seen = drift_of(events)
         earlier = [text for role, text in seen.items() if role not in self.drift]
-        return (*earlier, *self.drift.values())
+        doubts = [str(e.detail["what"]) for e in events if e.kind == DOUBT]
+        return (*earlier, *self.drift.values(), *doubts)
 
     def report(self, writer: RoleWriter, requests: int) -> ReleaseReport:
         """Return everything as the report of a release."""

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from airflow_codebeamer.locking.records.history import Event
 
-__all__ = ["DRIFT", "OVERRULED", "Drift", "drift_of"]
+__all__ = ["DOUBT", "DRIFT", "OVERRULED", "Drift", "drift_of"]
 
 #: The event of write rights that were seen on a held tracker.
 DRIFT = "drift"
 #: The event of a change that the policy `exact` did not let stand.
 OVERRULED = "overruled"
+#: The event of a right given back that a person may have meant to revoke.
+DOUBT = "doubt"
 
 
 @dataclass(frozen=True)

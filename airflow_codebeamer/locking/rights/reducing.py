@@ -32,6 +32,7 @@ from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import NOTHING, Permissions, Rights, freeze
 from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.records.ledger import REDUCE
+from airflow_codebeamer.locking.rights.doubts import Doubts
 from airflow_codebeamer.locking.rights.floors import Floors
 from airflow_codebeamer.locking.rights.late import list_late, taken_late
 from airflow_codebeamer.locking.rights.preflight import (
@@ -238,17 +239,19 @@ class Reducing:
         """Return the entry as it must be on the disk before the request leaves."""
         entry, fresh = writer.entries[role_id], writer.current.of_role(role_id)
         names = {**entry.names, **writer.current.names}
+        # What an older request of ours took meanwhile is not somebody's change.
+        late = NOTHING if entry.touched else taken_late(self._late, entry, fresh)
+        wanted = entry.original if entry.touched else fresh | late
+        Doubts(self._parts, self.lock).note(self._late, entry, fresh, wanted)
+        fresh |= late
         if self.lock.state is LockState.HELD:
-            if not entry.touched:
-                fresh |= taken_late(self._late, entry, fresh)
             again = entry.taken_again(fresh, self._wanted(writer, role_id))
             return replace(again, names=names)
         if not entry.touched:
-            # What somebody changed between the snapshot and now is the original; what
-            # an older request of ours took meanwhile is not somebody's change.
+            # What somebody changed between the snapshot and now is the original.
             return replace(
                 entry,
-                original=fresh | taken_late(self._late, entry, fresh),
+                original=fresh,
                 base=self._wanted(writer, role_id),
                 touched=True,
                 phase=Phase.REDUCING,

@@ -35,6 +35,7 @@ from airflow_codebeamer.locking.quarantine import QUARANTINED
 from airflow_codebeamer.locking.records.ledger import RESTORE
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.rights.aftermath import Aftermath
+from airflow_codebeamer.locking.rights.doubts import Doubts
 from airflow_codebeamer.locking.rights.late import list_late, taken_late
 from airflow_codebeamer.locking.rights.policies import is_waiting, wanted_of
 from airflow_codebeamer.locking.rights.questions import ask, named_as_now
@@ -60,6 +61,7 @@ class Restoring:
         self._lock = lock
         self._by = by or lock.owner.key
         self._said = Aftermath(parts, lock, by=self._by)
+        self._doubts = Doubts(parts, lock, by=self._by)
         self._sent: Counter[RoleId] = Counter()
         self._has_read = False
         self._late: list[Entry] = []
@@ -179,6 +181,8 @@ class Restoring:
                 still = self._said.lacks(writer, entry, wanted, _TRIES)
                 raise RestorePendingError(self._lock.tracker_id, [still])
             self._sent[role_id] += 1
+            now = writer.current.of_role(role_id)
+            self._doubts.note(self._late, entry, now, wanted)
             self._said.note(writer, entry, wanted)
             if not entry.touched and self._said.policy == "exact":
                 # No other policy writes a role that the lock left alone.

@@ -20,7 +20,7 @@ from airflow_codebeamer.locking.permissions import (
 from airflow_codebeamer.locking.records.history import Event, History
 from airflow_codebeamer.locking.records.journalled import list_entries
 from airflow_codebeamer.locking.records.ledger import REDUCE, RESTORE
-from airflow_codebeamer.locking.rights.drift import DRIFT, OVERRULED, Drift
+from airflow_codebeamer.locking.rights.drift import DOUBT, DRIFT, OVERRULED, Drift
 from airflow_codebeamer.locking.roles import RoleEntry
 
 __all__ = ["Taking", "list_takings"]
@@ -191,7 +191,7 @@ def _notes(entry: RoleEntry, events: Iterable[Event]) -> Iterable[str]:
         moment = _moment(event.at)
         if event.kind == DRIFT:
             yield f"{moment}  {Drift.of(event)}"
-        elif event.kind == OVERRULED:
+        elif event.kind in (OVERRULED, DOUBT):
             yield f"{moment}  {detail['what']}"
         elif event.kind == "amended":
             done = [
