@@ -84,8 +84,9 @@ def accept(
 ) -> int:
     """Say that a free tracker's permissions are meant as they are.
 
-    For when a new lock is refused because a role's rights look like what our
-    last lock left, though somebody set them so. Changes nothing on the server.
+    For when a new lock is refused because roles look like what a lock of ours leaves,
+    though somebody set them so: that nobody but the generators may write, say. Said
+    once, it is remembered. Changes nothing on the server.
     """
     number = TrackerId(tracker)
     with session.connect() as codebeamer:

@@ -83,8 +83,13 @@ def _examine(
     elif not trackers:
         yield from _try("projects", lambda: _projects(codebeamer))
     for number in map(TrackerId, trackers):
-        yield from _try("tracker", partial(_tracker, codebeamer, number))
-        yield from _try("record", partial(_record, codebeamer, number, repair=repair))
+        found = list(_try("tracker", partial(_tracker, codebeamer, number)))
+        yield from found
+        told = {finding.text for finding in found}
+        for one in _try("record", partial(_record, codebeamer, number, repair=repair)):
+            # What refuses a lock was said with the rest that does.
+            if one.text.removeprefix(f"tracker {number}: ") not in told:
+                yield one
 
 
 def _project(codebeamer: Codebeamer, name: str, *, repair: bool) -> Iterator[Finding]:

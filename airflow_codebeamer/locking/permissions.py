@@ -17,6 +17,7 @@ from airflow_codebeamer.ids import PermissionId, RoleId
 from airflow_codebeamer.models import RolePermissions, TrackerPermission
 
 __all__ = [
+    "ADMIN_MINIMUM",
     "Difference",
     "Permissions",
     "Rights",
@@ -32,6 +33,20 @@ Rights = frozenset[PermissionId]
 Names = Mapping[PermissionId, str]
 
 NOTHING: Rights = frozenset()
+
+#: What beyond reading a project administrator keeps on each tracker, as the
+#: vendor's tests have it. No right to add, edit or delete.
+ADMIN_MINIMUM = frozenset(
+    {
+        "issue_subscribe_others",
+        "tracker_subscribe_others",
+        "admin_public_view",
+        "issue_suspected_merge",
+        "branch_merge",
+        "branch_replace_content",
+        "data_administration",
+    }
+)
 
 
 @dataclass(frozen=True)

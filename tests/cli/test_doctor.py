@@ -100,7 +100,10 @@ def test_a_project_is_searched_for_trackers_that_only_look_locked(
     [text] = missing(ran.document)
     assert text.startswith(f"tracker {TRACKER}: only the exclusive role may write")
     assert len(writes()) == sent
-    assert commands.run("doctor", TRACKER).code == 1
+    ran = commands.run("doctor", TRACKER, "--json")
+    assert ran.code == 1
+    [text] = missing(ran.document)
+    assert text.startswith("only the exclusive role may write")
 
 
 def test_an_unknown_project_is_told(commands: Any) -> None:

@@ -71,7 +71,8 @@ def build_world(
         permissions[role] = list(range(28))
     roles[EXCLUSIVE] = build.role(project, EXCLUSIVE, trackers_admin=generator_admin)
     permissions[roles[EXCLUSIVE]] = list(generator_rights)
-    build.member(project, users["alice"], roles["Writer 1"])
+    if writing:
+        build.member(project, users["alice"], roles["Writer 1"])
     build.member(project, users["generator"], roles[EXCLUSIVE])
     for name in others:
         build.member(project, users[name], roles[EXCLUSIVE])

@@ -124,7 +124,9 @@ def test_a_role_that_has_part_of_it_is_told(bench, lost) -> None:
 
 @pytest.mark.trap("T25")
 def test_somebody_in_the_store_is_left_alone(bench, lost, other) -> None:
-    bench.engine().acquire(bench.tracker, owner=other)
+    engine = bench.engine()
+    engine.accept_permissions(bench.tracker, by="bob", reason="he does not know")
+    engine.acquire(bench.tracker, owner=other)
     bench.server.clear_calls()
     with pytest.raises(LockHeldError) as caught:
         salvage(bench, lost)

@@ -89,6 +89,7 @@ def test_what_our_last_lock_found_read_only_is_explained(board, owner) -> None:
     for role in ("Writer 1", "Writer 2"):
         board.grant(role, [0, 2])
     one = engine(board, tracker=None)
+    one.accept_permissions(board.tracker, by="ann", reason="an archive")
     one.acquire(board.tracker, owner=owner)
     one.release(board.tracker, owner_key=owner.key)
     assert found(board, tracker=None) == ""

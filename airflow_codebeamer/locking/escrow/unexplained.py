@@ -7,33 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_codebeamer.ids import Epoch, RoleId, TrackerId
+from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking.escrow.notice import Notice
 from airflow_codebeamer.locking.escrow.notice_place import read_notice
+from airflow_codebeamer.locking.escrow.shut import find_shut, is_our_role, may_write
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.permissions import Permissions, freeze
 from airflow_codebeamer.locking.records.epochs import raise_epoch
 from airflow_codebeamer.locking.records.history import OPENED
 from airflow_codebeamer.locking.states import LockState
 
 __all__ = ["Unexplained", "find_unexplained", "repair_epoch"]
-
-#: So many roles that only read are no chance; one may be meant so.
-_SEVERAL = 2
-#: Rights to write that no server takes from a project administrator (source: the
-#: vendor's own tests), so that they stay under a lock.
-_STAYING = frozenset(
-    {
-        "admin_public_view",
-        "branch_merge",
-        "branch_replace_content",
-        "data_administration",
-        "issue_subscribe_others",
-        "issue_suspected_merge",
-        "tracker_subscribe_others",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -115,48 +99,12 @@ def _of_notice(parts: Parts, lock: Lock | None, notice: Notice) -> Unexplained:
 
 
 def _of_permissions(parts: Parts, lock: Lock | None, tracker_id: TrackerId) -> str:
-    """Return the sentence for rights that look like those of a locked tracker."""
+    """Return the sentence for rights that look like those of a locked tracker.
+
+    Where the exclusive role does not write either it looks like an archive.
+    """
     now = parts.read(tracker_id)
-    others = [
-        role for role in now.roles if now.roles[role] and not _is_ours(parts, now, role)
-    ]
-    ours = [role for role in now.roles if _is_ours(parts, now, role)]
-    if not any(_writes(parts, now, role) for role in ours):
+    ours = {role for role in now.roles if is_our_role(parts, now, role)}
+    if not any(may_write(parts, now.roles[role], now.names) for role in ours):
         return ""
-    if len(others) < _SEVERAL or any(_writes(parts, now, role) for role in others):
-        return ""
-    if _is_explained(parts, lock, now, others):
-        return ""
-    names = ", ".join(sorted(now.name_of(role) for role in others))
-    return (
-        f"only the exclusive role may write, {names} only read, and no record "
-        "explains it: if the lock store was lost, `airflow-codebeamer restore "
-        "--from-escrow LOG` gives the rights back; if it is meant so, say "
-        f"`airflow-codebeamer lock accept {tracker_id}`"
-    )
-
-
-def _is_ours(parts: Parts, now: Permissions, role: RoleId) -> bool:
-    return parts.exclusive_role in (now.name_of(role), str(role))
-
-
-def _writes(parts: Parts, now: Permissions, role: RoleId) -> bool:
-    rights = now.of_role(role)
-    return freeze(rights, now.names, parts.settings.read_only | _STAYING) != rights
-
-
-def _is_explained(
-    parts: Parts, lock: Lock | None, now: Permissions, others: list[RoleId]
-) -> bool:
-    """Return whether a person meant it, or our last lock found it like that."""
-    if lock is None:
-        return False
-    history = parts.history
-    last = history.find_last(lock.server, lock.tracker_id, "accepted", "grant")
-    if last is not None and last.kind == "accepted":
-        return True
-    if not lock.fingerprint:
-        return False
-    entries = parts.ledger.list_roles(lock.fingerprint["lineage"])
-    left = [entries[role].left if role in entries else None for role in others]
-    return left == [now.of_role(role) for role in others]
+    return find_shut(parts, tracker_id, lock, now, ours)

@@ -9,25 +9,16 @@ from airflow_codebeamer.errors import LockRefusedError
 from airflow_codebeamer.ids import RoleId
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
-from airflow_codebeamer.locking.permissions import NOTHING, Rights, freeze
+from airflow_codebeamer.locking.permissions import (
+    ADMIN_MINIMUM,
+    NOTHING,
+    Rights,
+    freeze,
+)
 from airflow_codebeamer.locking.rights.writing import RoleWriter
 from airflow_codebeamer.locking.roles import RoleEntry
 
 __all__ = ["Floors"]
-
-#: What beyond reading a project administrator keeps on each tracker, as the
-#: vendor's tests have it. No right to add, edit or delete.
-_ADMIN_MINIMUM = frozenset(
-    {
-        "issue_subscribe_others",
-        "tracker_subscribe_others",
-        "admin_public_view",
-        "issue_suspected_merge",
-        "branch_merge",
-        "branch_replace_content",
-        "data_administration",
-    }
-)
 
 
 class Floors:
@@ -86,7 +77,7 @@ class Floors:
         before, answer = self._answers[role_id]
         if rights != answer:
             return False
-        return rights != before or left <= _ADMIN_MINIMUM
+        return rights != before or left <= ADMIN_MINIMUM
 
     def _record(self, writer: RoleWriter, entry: RoleEntry, left: Rights) -> None:
         entry = replace(entry, floor=left or NOTHING)

@@ -17,6 +17,8 @@ from airflow_codebeamer.errors import (
     Retry,
 )
 from airflow_codebeamer.ids import ProjectId, RoleId, TrackerId, UserId
+from airflow_codebeamer.locking.escrow.shut import find_shut, is_our_role
+from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions, freeze, spell
 from airflow_codebeamer.locking.rights.membership import Membership
@@ -287,7 +289,7 @@ def inspect_permissions(
     findings = [*_exclusive_role(account, now)]
     findings += inspect_rest(parts, account.writers, now)
     lock = parts.store.find(parts.server, account.tracker_id)
-    findings += find_orphans(parts, lock, now)
+    findings += find_orphans(parts, lock, now) or _shut(parts, account, lock, now)
     writing = tuple(
         now.name_of(role_id)
         for role_id in sorted(now.roles)
@@ -296,6 +298,18 @@ def inspect_permissions(
         != now.roles[role_id]
     )
     return tuple(findings), tuple(_unknown_rights(parts, now)), writing
+
+
+def _shut(
+    parts: Parts, account: Preflight, lock: Lock | None, now: Permissions
+) -> list[str]:
+    """Return what a lost store leaves behind; see `find_shut`."""
+    ours = {role_id for _, role_id in account.writers}
+    ours |= {role for role in now.roles if is_our_role(parts, now, role)}
+    if account.role_id is not None:
+        ours.add(account.role_id)
+    found = find_shut(parts, account.tracker_id, lock, now, ours)
+    return [found] if found else []
 
 
 def _exclusive_role(account: Preflight, now: Permissions) -> Iterator[str]:
