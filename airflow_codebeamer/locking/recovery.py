@@ -17,7 +17,7 @@ from airflow_codebeamer.errors import (
 )
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.engine import LockEngine
-from airflow_codebeamer.locking.escrow.noticing import settle_notice
+from airflow_codebeamer.locking.escrow.settling import settle_notice
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.rights.echoes import Echo, find_echo, heal

@@ -9,7 +9,7 @@ from datetime import timedelta
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking.audit.witness import witnessed
-from airflow_codebeamer.locking.escrow.noticing import settle_notice
+from airflow_codebeamer.locking.escrow.settling import settle_notice
 from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import FREEZE, Lock
 from airflow_codebeamer.locking.parts import Parts

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from airflow_codebeamer.errors import EscrowError, LockHeldError, LockLostError
 from airflow_codebeamer.ids import Epoch, Lineage
 from airflow_codebeamer.locking.escrow.escrow import Escrow, EscrowRole
-from airflow_codebeamer.locking.escrow.noticing import begin_notice, settle_notice
+from airflow_codebeamer.locking.escrow.settling import begin_notice, settle_notice
 from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import Permissions, merge, spell

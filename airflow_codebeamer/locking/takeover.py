@@ -8,7 +8,7 @@ from datetime import datetime
 
 from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.locking.audit.witness import witnessed
-from airflow_codebeamer.locking.escrow.noticing import settle_notice
+from airflow_codebeamer.locking.escrow.settling import settle_notice
 from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts

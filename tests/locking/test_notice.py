@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from airflow_codebeamer.database import Database
 from airflow_codebeamer.errors import EscrowError, LockRefusedError
-from airflow_codebeamer.locking import LockState, Notice, Owner, read_escrow
+from airflow_codebeamer.locking import (
+    LockState,
+    Notice,
+    Owner,
+    RoleWatch,
+    Salvage,
+    read_escrow,
+)
+from airflow_codebeamer.locking.escrow.noticing import renew_escrow
 from airflow_codebeamer.settings import LockSettings, StoreSettings
 
 NOTICES = 2002
 CREATE, UPLOAD = "createTrackerItem", "uploadTrackerItemAttachment"
+REPLACE = "updateAttachmentOfTrackerItem"
 TEXT = "updateCustomFieldTrackerItem"
 REQUIRED = LockSettings(notice="required")
 
@@ -65,7 +77,8 @@ def test_it_says_who_why_since_until_and_how_to_ask(board) -> None:
         "LOCKED: only fill/run 7 writes to tracker 2001",
         "Why: nightly fill",
         f"Since: {lock.acquired_at:%Y-%m-%d %H:%M} UTC",
-        f"until: {lock.lease_until:%Y-%m-%d %H:%M} UTC",
+        "Until: it is released. The lock is renewed while its run lives",
+        f"since this was written, at {lock.lease_until:%Y-%m-%d %H:%M} UTC",
         "Run: https://airflow.example.com/runs/7",
         "airflow-codebeamer lock break 2001 --expect-epoch 1 --reason",
     ):
@@ -230,3 +243,109 @@ def test_the_tracker_of_the_notices_is_not_locked_with_one(board, owner) -> None
 def test_a_tracker_without_notice_has_no_escrow_there(board) -> None:
     with pytest.raises(EscrowError, match="no item with the name"):
         read_escrow(engine(board).parts, board.tracker)
+
+
+def test_it_tells_no_end_that_a_renewal_makes_untrue(board, owner) -> None:
+    """Whatever was renewed since: a lease after the last sign of life it is over."""
+    settings = LockSettings(hold_limit=timedelta(hours=8))
+    one = engine(board, settings=settings)
+    lock = one.acquire(board.tracker, owner=owner, lease=timedelta(minutes=2))
+    said = notice(board).description
+    assert "runs out 30 minutes after the last sign of life" in said
+    assert "It is held for 480 minutes at most." in said
+    for _ in range(30):
+        board.pass_time(seconds=50)
+        assert counted(board, lambda: one.renew(lock)) == 0
+    renewed = one.renew(lock, lease=settings.bridge)
+    assert renewed.lease_until - board.engine().parts.store.now() == settings.bridge
+
+
+@pytest.mark.trap("T9", "T25")
+def test_an_amendment_is_in_its_file(board, owner) -> None:
+    """Or a restore from it would bring back what somebody revoked."""
+    before = set(board.rights("Writer 1"))
+    one = engine(board)
+    one.acquire(board.tracker, owner=owner)
+    # Whoever amends need not know of notices: the record tells where this one is.
+    by_hand = engine(board, tracker=None)
+
+    def amend(**more: Any) -> int:
+        return counted(
+            board,
+            lambda: by_hand.amend(
+                board.tracker, "Writer 1", by="ann", reason="audit", **more
+            ),
+        )
+
+    assert amend(remove=["issue_add"]) == 1
+    assert board.operations() == [REPLACE]
+    [escrow] = read_escrow(one.parts, board.tracker)
+    assert escrow.line() == board.escrow[-1]
+    forget_store(board)
+    Salvage(engine(board).parts, escrow).run(by="ann")
+    assert board.rights("Writer 1")
+    assert len(before - set(board.rights("Writer 1"))) == 1
+
+
+@pytest.mark.trap("T9", "T25")
+def test_what_is_taken_again_is_in_its_file(board, owner) -> None:
+    one = engine(board, settings=LockSettings(on_drift="relock"))
+    lock = one.acquire(board.tracker, owner=owner)
+    watch = RoleWatch(one.parts, lock, lambda error: None)
+    for known in (False, True):
+        board.grant("Reader 1", [0, 2, 8, 10, 25, 3])
+        board.server.clear_calls()
+        assert watch.look() == ["Reader 1"]
+        # The second time the original has it already.
+        assert (REPLACE in board.operations()) is not known
+    forget_store(board)
+    [escrow] = read_escrow(engine(board).parts, board.tracker)
+    Salvage(engine(board).parts, escrow).run(by="ann")
+    assert 3 in board.rights("Reader 1")
+
+
+def test_a_file_that_cannot_be_renewed_is_told_and_stops_nobody(board, owner) -> None:
+    one = engine(board)
+    one.acquire(board.tracker, owner=owner)
+    board.server.add_fault({"kind": "status", "status": 403, "operation": REPLACE})
+    amend = partial(one.amend, board.tracker, "Writer 1", by="ann", reason="audit")
+    amend(remove=["issue_add"])
+    assert "its notice is not up to date" in board.said[-1]
+    board.server.clear_faults()
+    amend(remove=["issue_edit"])
+    [escrow] = read_escrow(one.parts, board.tracker)
+    assert escrow.line() == board.escrow[-1]
+
+
+def test_a_lock_that_is_over_renews_no_file(board, owner) -> None:
+    """Whoever amends may be slow; the next lock's file is not his."""
+    one = engine(board)
+    lock = one.acquire(board.tracker, owner=owner)
+    [escrow] = read_escrow(one.parts, board.tracker)
+    one.release(board.tracker, owner_key=owner.key)
+    one.acquire(board.tracker, owner=owner)
+    other_escrow = replace(escrow, roles=())
+    assert counted(board, lambda: renew_escrow(one.parts, lock, other_escrow)) == 0
+    [now] = read_escrow(one.parts, board.tracker)
+    assert now.line() == board.escrow[-1]
+
+
+@pytest.mark.trap("T25")
+def test_the_file_of_a_lock_that_is_over_is_not_restored(board, owner) -> None:
+    """What an administrator took away since would come back."""
+    one = engine(board)
+    whole(board, one, owner)
+    forget_store(board)
+    with pytest.raises(EscrowError, match="the lock with epoch 1 is over"):
+        read_escrow(engine(board).parts, board.tracker)
+
+
+@pytest.mark.trap("T25")
+def test_the_file_of_an_older_lock_is_not_taken_for_this_one(board, owner) -> None:
+    one = engine(board)
+    whole(board, one, owner)
+    board.server.add_fault({"kind": "status", "status": 403, "operation": REPLACE})
+    assert one.acquire(board.tracker, owner=owner).state is LockState.HELD
+    assert "LOCKED" in notice(board).description
+    with pytest.raises(EscrowError, match="of an older lock than the one with epoch 2"):
+        read_escrow(one.parts, board.tracker)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from airflow_codebeamer.ids import Epoch, Lineage, TrackerId
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import FREEZE, Lock
 
 __all__ = ["Notice", "attachment_name", "free_text", "held_text", "notice_name"]
 
@@ -64,17 +64,28 @@ def attachment_name(tracker_id: TrackerId) -> str:
     return f"escrow-tracker-{tracker_id}.json"
 
 
-def held_text(lock: Lock, lease: timedelta) -> str:
-    """Return what the notice says while somebody has the tracker."""
-    since = lock.acquired_at
-    until = None if since is None else since + lease
+def held_text(
+    lock: Lock, now: datetime, lease: timedelta, limit: timedelta = timedelta()
+) -> str:
+    """Return what the notice says while somebody has the tracker.
+
+    It is written once, so it tells no end that a renewal would make untrue: only
+    that a lock is over a `lease` after the last sign of life, if it was said `now`.
+    """
     lines = [
-        f"LOCKED: only {lock.owner.key} writes to tracker {lock.tracker_id} now. "
-        "Everybody can read it as before.",
+        _who(lock),
         f"Why: {lock.reason or 'not said'}",
-        f"Since: {_moment(since)}, until: {_moment(until)} unless it is extended, or "
-        "released before.",
+        f"Since: {_moment(lock.acquired_at)}",
+        "Until: it is released. The lock is renewed while its run lives, and runs out "
+        f"{_span(lease)} after the last sign of life at the latest: if it gave none "
+        f"since this was written, at {_moment(now + lease)}. A tracker that is still "
+        "locked then is given back by `airflow-codebeamer recover`.",
     ]
+    if limit:
+        lines.append(f"It is held for {_span(limit)} at most.")
+    if lock.members:
+        others = [str(one) for one in lock.members if one != lock.tracker_id]
+        lines.append(f"In one lock with: {', '.join(others)}")
     if lock.owner.link:
         lines.append(f"Run: {lock.owner.link}")
     lines += [
@@ -88,6 +99,20 @@ def held_text(lock: Lock, lease: timedelta) -> str:
         Notice.of(lock, is_locked=True).line(),
     ]
     return "\n".join(lines)
+
+
+def _who(lock: Lock) -> str:
+    number = lock.tracker_id
+    if lock.mode == FREEZE:
+        who = lock.owner.key.removeprefix(f"{FREEZE}/")
+        return (
+            f"LOCKED: nobody writes to tracker {number} now, it is frozen. {who} began "
+            "that, and others may share it. Everybody can read it as before."
+        )
+    return (
+        f"LOCKED: only {lock.owner.key} writes to tracker {number} now. "
+        "Everybody can read it as before."
+    )
 
 
 def free_text(lock: Lock, began: datetime | None, ended: datetime) -> str:
@@ -104,3 +129,8 @@ def free_text(lock: Lock, began: datetime | None, ended: datetime) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return "?" if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _span(span: timedelta) -> str:
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    return f"{minutes * 60 + seconds} seconds" if seconds else f"{minutes} minutes"

@@ -14,13 +14,14 @@ from airflow_codebeamer.locking.escrow.notice import (
     notice_name,
 )
 from airflow_codebeamer.locking.parts import Guard, Parts
-from airflow_codebeamer.models import FieldValue, Item
+from airflow_codebeamer.models import Attachment, FieldValue, Item
 
 __all__ = [
     "SETTLED",
     "WRITTEN",
     "NoticePlace",
     "find_notice",
+    "hang_escrow",
     "last_place",
     "read_escrow",
     "read_notice",
@@ -81,7 +82,8 @@ def read_escrow(parts: Parts, tracker_id: TrackerId) -> list[Escrow]:
     """Return the escrow that hangs on a tracker's notice: three requests.
 
     Raises:
-        EscrowError: there is no notice, or no escrow with it.
+        EscrowError: there is no notice, or no escrow with it, or one of another lock
+            than its text tells of, or the text says that the lock is over.
         ConfigurationError: no tracker for notices is set.
     """
     where = parts.client.settings.notice_tracker
@@ -95,17 +97,38 @@ def read_escrow(parts: Parts, tracker_id: TrackerId) -> list[Escrow]:
         raise EscrowError(
             f"tracker {where}",
             f"it has no item with the name {notice_name(tracker_id)!r}",
-            "take it from the log of the task that took the lock",
+            _THE_LOG,
+        )
+    notice = Notice.read(item.description)
+    if notice is not None and not notice.is_locked:
+        raise EscrowError(
+            f"item {item.id}",
+            f"it says that the lock with epoch {notice.epoch} is over",
+            "if roles lack rights all the same, look who took them; what they had "
+            "before is in the log of the task that took the lock",
         )
     files = parts.client.attachments
     for file in files.list_attachments(item.id, name):
         text = files.get_content(item.id, file.id).decode("utf-8", "replace")
-        return find_escrows(text, f"item {item.id}, {name}")
-    raise EscrowError(
-        f"item {item.id}",
-        f"it has no file {name}",
-        "take it from the log of the task that took the lock",
-    )
+        found = find_escrows(text, f"item {item.id}, {name}")
+        _require_same(found, notice, f"item {item.id}, {name}")
+        return found
+    raise EscrowError(f"item {item.id}", f"it has no file {name}", _THE_LOG)
+
+
+_THE_LOG = "take it from the log of the task that took the lock"
+
+
+def _require_same(found: list[Escrow], notice: Notice | None, where: str) -> None:
+    """Refuse a file that was left behind when a later lock could not write its own."""
+    lineages = {escrow.lineage for escrow in found}
+    if notice is not None and notice.lineage not in lineages:
+        raise EscrowError(
+            where,
+            f"it is of an older lock than the one with epoch {notice.epoch}, of which "
+            "the notice tells",
+            _THE_LOG,
+        )
 
 
 def set_text(
@@ -124,3 +147,28 @@ def set_text(
     value = FieldValue(field_id=FieldId(place.field), type=place.field_type, value=text)
     parts.client.items.update_fields(ItemId(place.item), [value], before=before)
     return place
+
+
+def hang_escrow(
+    parts: Parts,
+    place: NoticePlace,
+    escrow: Escrow,
+    *,
+    before: Guard,
+    is_new: bool = False,
+) -> NoticePlace:
+    """Write the file of a notice; its number is asked for once, if there may be one."""
+    files, item_id = parts.client.attachments, ItemId(place.item)
+    name = attachment_name(escrow.tracker_id)
+    content = f"{escrow.line()}\n".encode()
+    number = place.attachment
+    if not number and not is_new:
+        # An answer may have been lost: what is there is taken.
+        listed = files.list_attachments(item_id, name)
+        number = listed[0].id if listed else 0
+    if number:
+        file = Attachment(id=number, name=name)
+        files.replace_content(item_id, file, content, before=before)
+    else:
+        file = files.add_attachment(item_id, name, content, before=before)
+    return replace(place, attachment=file.id)

@@ -12,43 +12,39 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from airflow_codebeamer.errors import (
     CodebeamerError,
     DatabaseError,
     LockLostError,
     LockRefusedError,
-    NotFoundError,
 )
-from airflow_codebeamer.ids import ItemId, Lineage, TrackerId
+from airflow_codebeamer.ids import Lineage, TrackerId
 from airflow_codebeamer.locking.escrow.escrow import Escrow
 from airflow_codebeamer.locking.escrow.notice import (
     Notice,
-    attachment_name,
-    free_text,
     held_text,
     notice_name,
 )
 from airflow_codebeamer.locking.escrow.notice_place import (
-    SETTLED,
     WRITTEN,
     NoticePlace,
     find_notice,
+    hang_escrow,
     last_place,
     set_text,
 )
-from airflow_codebeamer.locking.lock import Lock, Owner
+from airflow_codebeamer.locking.escrow.settling import begin_notice
+from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.records.epochs import raise_epoch
-from airflow_codebeamer.locking.records.history import OPENED, Event
+from airflow_codebeamer.locking.records.history import OPENED
 from airflow_codebeamer.locking.states import LockState
-from airflow_codebeamer.models import Attachment, Item, NewItem
+from airflow_codebeamer.models import Item, NewItem
 
-__all__ = ["NoticeBoard", "begin_notice", "settle_notice"]
+__all__ = ["NoticeBoard", "renew_escrow"]
 
-#: Events: a notice is about to be written, and could not be written.
-BEGUN = "notice_begun"
+#: Event: a notice could not be written.
 FAILED = "notice_failed"
 
 _DESCRIPTION = "description"
@@ -63,7 +59,8 @@ class NoticeBoard:
         self._place = NoticePlace(parts.client.settings.notice_tracker or 0)
         #: Whether the record has another epoch than before the notice was read.
         self.has_raised = False
-        self._is_said = True
+        #: What hangs on it since `post`, None if it could not be written.
+        self._said: Escrow | None = None
         # Looked for, and not found: it need not be looked for again.
         self._is_absent = False
 
@@ -108,16 +105,17 @@ class NoticeBoard:
         if not self.is_on:
             return
         begin_notice(self._parts, lock)
-        self._is_said = self._try(lock, escrow, lease)
+        self._try(lock, escrow, lease)
 
     def post_again(self, lock: Lock, escrow: Escrow, lease: timedelta) -> None:
-        """Say it now if that did not work before.
+        """Say it now if that did not work before; hang another escrow on it: 1 request.
 
         Raises:
             LockRefusedError, LockLostError: as for `post`.
         """
-        if self.is_on and not self._is_said:
-            self._is_said = self._try(lock, escrow, lease)
+        if not self.is_on or (self._said and self._said.digest == escrow.digest):
+            return
+        self._try(lock, escrow, None if self._said else lease)
 
     def _judge(self, notice: Notice) -> None:
         parts, tracker_id = self._parts, self._tracker_id
@@ -142,57 +140,53 @@ class NoticeBoard:
                 why="the notice has it",
             )
 
-    def _try(self, lock: Lock, escrow: Escrow, lease: timedelta) -> bool:
+    def _try(self, lock: Lock, escrow: Escrow, lease: timedelta | None) -> None:
+        """Write the notice with its file, or without a `lease` the file alone."""
         try:
-            self._write(lock, escrow, lease)
+            is_new = lease is not None and self._write(lock, lease)
+            self._attach(lock, escrow, is_new=is_new)
         except (LockLostError, DatabaseError):
             raise
         except CodebeamerError as error:
             with suppress(DatabaseError):
-                self._record(lock, FAILED, why=str(error))
+                detail = {"place": vars(self._place), "why": str(error)}
+                self._parts.history.record(lock, FAILED, detail)
             self._fail(error, "written")
-            return False
-        self._record(lock, WRITTEN)
-        return True
+        else:
+            self._said = escrow
+            _record_written(self._parts, lock, self._place, escrow)
 
-    def _write(self, lock: Lock, escrow: Escrow, lease: timedelta) -> None:
+    def _write(self, lock: Lock, lease: timedelta) -> bool:
+        """Write the text; return whether the item is new, and so has no file."""
         parts = self._parts
         before = partial(parts.deadlines.check, lock)
-        text = held_text(lock, lease)
+        text = held_text(
+            lock,
+            parts.store.now(),
+            max(lease, parts.settings.bridge),
+            parts.settings.hold_limit,
+        )
         is_new = self._is_absent or (not self._place.item and self._find() is None)
         # Without an answer it may be there all the same.
         self._is_absent = False
-        if is_new:
-            new = NewItem(
-                notice_name(lock.tracker_id),
-                {_DESCRIPTION: text, "descriptionFormat": "PlainText"},
-            )
-            item = parts.client.items.create_item(
-                TrackerId(self._place.tracker_id), new, before=before
-            )
-            self._place = replace(self._place, item=item.id)
-        else:
+        if not is_new:
             self._place = set_text(parts, self._place, text, before=before)
-        self._attach(lock, escrow, is_new=is_new)
+            return False
+        new = NewItem(
+            notice_name(lock.tracker_id),
+            {_DESCRIPTION: text, "descriptionFormat": "PlainText"},
+        )
+        item = parts.client.items.create_item(
+            TrackerId(self._place.tracker_id), new, before=before
+        )
+        self._place = replace(self._place, item=item.id)
+        return True
 
     def _attach(self, lock: Lock, escrow: Escrow, *, is_new: bool) -> None:
-        files, place = self._parts.client.attachments, self._place
         before = partial(self._parts.deadlines.check, lock)
-        name = attachment_name(lock.tracker_id)
-        content = f"{escrow.line()}\n".encode()
-        number = place.attachment
-        if not number and not is_new:
-            # An answer may have been lost: what is there is taken.
-            listed = files.list_attachments(ItemId(place.item), name)
-            number = listed[0].id if listed else 0
-        if number:
-            file = Attachment(id=number, name=name)
-            files.replace_content(ItemId(place.item), file, content, before=before)
-        else:
-            file = files.add_attachment(
-                ItemId(place.item), name, content, before=before
-            )
-        self._place = replace(place, attachment=file.id)
+        self._place = hang_escrow(
+            self._parts, self._place, escrow, is_new=is_new, before=before
+        )
 
     def _find(self) -> Item | None:
         """Return the notice's item; where it is not known it is looked for."""
@@ -212,77 +206,53 @@ class NoticeBoard:
             f"Tracker {self._tracker_id}: its notice was not {what}: {told}"
         )
 
-    def _record(self, lock: Lock, kind: str, **detail: Any) -> None:
-        self._parts.history.record(lock, kind, {"place": vars(self._place), **detail})
 
+def renew_escrow(parts: Parts, lock: Lock, escrow: Escrow) -> None:
+    """Hang the escrow of a held lock on its notice again if it has become another.
 
-def begin_notice(parts: Parts, lock: Lock) -> None:
-    """Remember, once, that the notice of a lock has to be settled when it is over."""
-    where = parts.client.settings.notice_tracker
-    if where and parts.history.find_event(lock.lineage, BEGUN) is None:
-        place = last_place(parts, lock.tracker_id, where)
-        parts.history.record(lock, BEGUN, {"place": vars(place)})
-
-
-def settle_notice(parts: Parts, tracker_id: TrackerId) -> None:
-    """Say that a tracker is free if its notice still says otherwise.
-
-    One request, two the first time, and none if the last lock had no notice. What
-    goes wrong is told; recovery and the next lock try again.
+    One request, none if it is the same or there is no notice. Anybody may, a holder
+    or who amends his lock. What goes wrong is told; the next change tries again.
     """
     try:
-        _settle_if_owed(parts, tracker_id)
+        written = parts.history.find_event(lock.lineage, WRITTEN)
+        if written is None or written.detail.get("escrow") == escrow.digest:
+            return
+        place = NoticePlace(**written.detail["place"])
+        place = hang_escrow(
+            parts, place, escrow, before=partial(_require_held, parts, lock)
+        )
+        _record_written(parts, lock, place, escrow)
     except LockLostError:
-        # Somebody has it by now, and says so himself.
+        # It is over, and whoever ends it says so.
         return
     except CodebeamerError as error:
-        # The tracker is free: no fault of its notice may make that look undone.
         told = " ".join(str(error).split())
-        parts.say(f"Tracker {tracker_id}: its notice does not say it is free: {told}")
-
-
-def _settle_if_owed(parts: Parts, tracker_id: TrackerId) -> None:
-    lock = parts.store.find(parts.server, tracker_id)
-    if lock is None or lock.state is not LockState.FREE:
-        return
-    begun = parts.history.find_last(parts.server, tracker_id, BEGUN, SETTLED)
-    if begun is None or begun.kind == SETTLED:
-        return
-    place = _settle(parts, lock, begun)
-    parts.history.record(lock, SETTLED, {"place": vars(place)}, who=begun.who)
-
-
-def _settle(parts: Parts, lock: Lock, begun: Event) -> NoticePlace:
-    """Write the end of the lock that the event began; return where that is."""
-    began = NoticePlace(**begun.detail["place"])
-    written = parts.history.find_last(parts.server, lock.tracker_id, WRITTEN)
-    place = last_place(parts, lock.tracker_id, began.tracker_id)
-    is_ours = written is not None and written.lineage == begun.lineage
-    if not is_ours:
-        # Nobody knows whether it was ever written.
-        item = find_notice(parts, lock.tracker_id, place)
-        notice = None if item is None else Notice.read(item.description)
-        if item is None or notice is None or notice.lineage != begun.lineage:
-            return place
-        place = replace(place, item=item.id)
-    last = replace(
-        lock,
-        owner=Owner(begun.who),
-        lineage=begun.lineage,
-    )
-    text = free_text(last, begun.at, parts.store.now())
-    try:
-        return set_text(parts, place, text, before=lambda: _require_free(parts, lock))
-    except NotFoundError:
-        return replace(place, item=0, attachment=0)
-
-
-def _require_free(parts: Parts, lock: Lock) -> None:
-    found = parts.store.find(lock.server, lock.tracker_id)
-    if found is None or found.state is not LockState.FREE or found.epoch != lock.epoch:
-        raise LockLostError(
-            lock.tracker_id, expected=lock.epoch, found=None, why="it was taken again"
+        parts.say(
+            f"Tracker {lock.tracker_id}: the file of its notice is not up to date, the "
+            f"log has what comes back: {told}"
         )
+
+
+def _require_held(parts: Parts, lock: Lock) -> None:
+    found = parts.store.find(lock.server, lock.tracker_id)
+    is_same = found is not None and (found.epoch, found.lineage) == (
+        lock.epoch,
+        lock.lineage,
+    )
+    if found is None or not is_same or found.state is not LockState.HELD:
+        raise LockLostError(
+            lock.tracker_id,
+            expected=lock.epoch,
+            found=None if found is None else found.epoch,
+            why="it is not held any more",
+        )
+
+
+def _record_written(
+    parts: Parts, lock: Lock, place: NoticePlace, escrow: Escrow
+) -> None:
+    detail = {"place": vars(place), "escrow": escrow.digest}
+    parts.history.record(lock, WRITTEN, detail)
 
 
 def _is_known(parts: Parts, lineage: Lineage) -> bool:

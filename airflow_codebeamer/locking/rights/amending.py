@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import PermissionId, RoleId, TrackerId
 from airflow_codebeamer.locking.escrow.entrusting import entrust
+from airflow_codebeamer.locking.escrow.noticing import renew_escrow
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import (
@@ -69,7 +70,8 @@ def amend(
         },
         by=by,
     )
-    entrust(parts, seen, parts.ledger.list_roles(seen.lineage).values())
+    escrow = entrust(parts, seen, parts.ledger.list_roles(seen.lineage).values())
+    renew_escrow(parts, seen, escrow)
 
 
 def answer(

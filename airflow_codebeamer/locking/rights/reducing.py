@@ -26,7 +26,7 @@ from airflow_codebeamer.journal import Entry
 from airflow_codebeamer.locking.audit.witness import begin_witness
 from airflow_codebeamer.locking.escrow.entrusting import entrust
 from airflow_codebeamer.locking.escrow.escrow import Escrow
-from airflow_codebeamer.locking.escrow.noticing import NoticeBoard
+from airflow_codebeamer.locking.escrow.noticing import NoticeBoard, renew_escrow
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import NOTHING, Permissions, Rights, freeze
@@ -112,15 +112,13 @@ class Reducing:
         """Reduce what others granted while the tracker is held, amending first."""
         self._late = list_late(self._parts, self.lock.tracker_id, self.lock.lineage)
         self._reduce_all(writer)
-        entrust(self._parts, self.lock, writer.entries.values())
+        escrow = entrust(self._parts, self.lock, writer.entries.values())
+        renew_escrow(self._parts, self.lock, escrow)
 
     def _entrust_again(self, writer: RoleWriter, lease: timedelta) -> None:
-        before = self._escrow
         roles = writer.entries.values()
-        self._escrow = entrust(self._parts, self.lock, roles, before)
-        is_other = before is None or before.digest != self._escrow.digest
-        post = self._board.post if is_other else self._board.post_again
-        post(self.lock, self._escrow, lease)
+        self._escrow = entrust(self._parts, self.lock, roles, self._escrow)
+        self._board.post_again(self.lock, self._escrow, lease)
 
     def _first_read(self) -> Permissions:
         try:
