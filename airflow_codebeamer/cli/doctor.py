@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -11,15 +11,22 @@ import typer
 
 from airflow_codebeamer.cli.options import command
 from airflow_codebeamer.cli.session import Session, who
-from airflow_codebeamer.errors import CodebeamerError
+from airflow_codebeamer.errors import CodebeamerError, ServerError, TransportError
 from airflow_codebeamer.ids import ProjectId, TrackerId
-from airflow_codebeamer.locking import find_unexplained, repair_epoch
+from airflow_codebeamer.locking import (
+    Notice,
+    find_unexplained,
+    list_notices,
+    repair_epoch,
+)
 from airflow_codebeamer.wiring import Codebeamer
 
 __all__ = ["register"]
 
 #: Exit code: something is missing.
 _MISSING = 1
+#: So many trackers in a row without an answer, and the others are not asked for.
+_SILENT = 3
 
 
 @dataclass(frozen=True)
@@ -93,23 +100,40 @@ def _examine(
 
 
 def _project(codebeamer: Codebeamer, name: str, *, repair: bool) -> Iterator[Finding]:
-    """Look at each tracker of a project: one request, or two with notices."""
+    """Look at each tracker of a project: one request, and one for all notices."""
     found = codebeamer.client.projects.find_project(name)
     if found is None:
         yield Finding("project", False, f"this account sees no project {name!r}")
         return
     listed = codebeamer.client.projects.list_trackers(ProjectId(found.id))
     yield Finding("project", True, f"{found.name} has {len(listed)} trackers")
-    for one in listed:
-        number = TrackerId(one.id)
-        yield from _try("record", partial(_record, codebeamer, number, repair=repair))
+    notices = list_notices(codebeamer.engine.parts)
+    silent = 0
+    for nth, one in enumerate(listed, 1):
+        look = partial(_record, codebeamer, TrackerId(one.id), notices, repair=repair)
+        try:
+            yield from look()
+            silent = 0
+        except (TransportError, ServerError) as error:
+            yield _failed("record", error)
+            silent += 1
+        except CodebeamerError as error:
+            yield _failed("record", error)
+        if silent == _SILENT:
+            left = f"{len(listed) - nth} trackers were not looked at"
+            yield Finding("project", False, f"the server does not answer: {left}")
+            return
 
 
 def _record(
-    codebeamer: Codebeamer, tracker_id: TrackerId, *, repair: bool
+    codebeamer: Codebeamer,
+    tracker_id: TrackerId,
+    notices: Mapping[TrackerId, Notice] | None = None,
+    *,
+    repair: bool,
 ) -> Iterator[Finding]:
     parts = codebeamer.engine.parts
-    found = find_unexplained(parts, tracker_id)
+    found = find_unexplained(parts, tracker_id, notices)
     for text in found.findings:
         yield Finding("record", False, f"tracker {tracker_id}: {text}")
     if repair and repair_epoch(parts, found, by=who()):
@@ -122,7 +146,11 @@ def _try(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]
     try:
         yield from look()
     except CodebeamerError as error:
-        yield Finding(check, False, " ".join(str(error).split()))
+        yield _failed(check, error)
+
+
+def _failed(check: str, error: CodebeamerError) -> Finding:
+    return Finding(check, False, " ".join(str(error).split()))
 
 
 def _store(codebeamer: Codebeamer) -> Iterator[Finding]:

@@ -6,7 +6,11 @@ from airflow_codebeamer.locking.certificate import Certificate, ForeignChange
 from airflow_codebeamer.locking.engine import LockEngine
 from airflow_codebeamer.locking.escrow.escrow import Escrow, choose_escrow, find_escrows
 from airflow_codebeamer.locking.escrow.notice import Notice
-from airflow_codebeamer.locking.escrow.notice_place import read_escrow, read_notice
+from airflow_codebeamer.locking.escrow.notice_place import (
+    list_notices,
+    read_escrow,
+    read_notice,
+)
 from airflow_codebeamer.locking.escrow.unexplained import (
     Unexplained,
     find_unexplained,
@@ -67,6 +71,7 @@ __all__ = [
     "find_escrows",
     "find_unexplained",
     "freeze",
+    "list_notices",
     "merge",
     "positions",
     "read_escrow",

@@ -110,3 +110,58 @@ def test_an_unknown_project_is_told(commands: Any) -> None:
     ran = commands.run("doctor", "--project", "NONE")
     assert ran.code == 1
     assert "no project 'NONE'" in ran.out
+
+
+def large(server: Emulator, trackers: int) -> list[int]:
+    """Give the demo world's project many trackers more, the last for notices."""
+    world = server.world()
+    demo = next(one for one in world["trackers"] if one["id"] == DEMO_TRACKER_ID)
+    numbers = list(range(9001, 9002 + trackers))
+    world["trackers"] += [
+        {**demo, "id": number, "name": f"T{number}", "key": f"T{number}"}
+        | {"children": [], "template": None, "available_as_template": False}
+        for number in numbers
+    ]
+    role = next(one["id"] for one in world["roles"] if one["name"] == "Generator")
+    world["trackers"][-1]["permissions"] = {str(role): list(range(28))}
+    server.load_world(world)
+    return numbers
+
+
+def test_a_large_project_costs_a_request_for_each_tracker_and_five(
+    commands: Any, server: Emulator, tmp_path: Any
+) -> None:
+    *numbers, where = large(server, 200)
+    notices = {"CODEBEAMER_NOTICE_TRACKER": str(where)}
+    for number in numbers[:3]:
+        given = (str(number), "--owner", f"run {number}")
+        taken = commands.run("lock", "acquire", *given, **notices)
+        assert taken.code == 0, taken.err
+    commands.store = f"sqlite:///{tmp_path / 'new.db'}"
+    server.clear_calls()
+    ran = commands.run("doctor", "--project", "BRK", "--json", **notices)
+    told = missing(ran.document)
+    assert [text.split(":")[0] for text in told if "--from-notice" in text] == [
+        f"tracker {number}" for number in numbers[:3]
+    ]
+    asked = [call["operation"] for call in server.calls()]
+    reads = asked.count("getTrackerPermissionsWithRoles")
+    trackers = len(server.world()["trackers"])
+    # What a notice tells need not be looked at, nor the tracker of the notices.
+    assert reads == trackers - 3 - 1
+    assert len(asked) - reads == 5, asked
+
+
+@pytest.mark.nightly
+def test_a_server_that_is_gone_is_not_asked_for_each_tracker(
+    commands: Any, server: Emulator
+) -> None:
+    large(server, 20)
+    operation = "getTrackerPermissionsWithRoles"
+    fault = {"kind": "status", "status": 503, "operation": operation, "every": 1}
+    server.add_fault(fault)
+    ran = commands.run("doctor", "--project", "BRK", "--json")
+    assert ran.code == 1
+    assert "the server does not answer" in missing(ran.document)[-1]
+    asked = [call["path"] for call in server.calls() if call["operation"] == operation]
+    assert len(set(asked)) == 3

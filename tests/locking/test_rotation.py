@@ -19,7 +19,13 @@ from airflow_codebeamer.errors import (
     LockRefusedError,
 )
 from airflow_codebeamer.ids import TrackerId
-from airflow_codebeamer.locking import LockState, Owner
+from airflow_codebeamer.locking import (
+    LockState,
+    Owner,
+    Salvage,
+    find_escrows,
+    read_escrow,
+)
 from airflow_codebeamer.locking.rotation import Turn
 from airflow_codebeamer.settings import (
     LockSettings,
@@ -47,6 +53,7 @@ class Stand:
     store: str
     clock: ManualClock
     opened: ExitStack
+    notices: int = 0
     said: list[str] = field(default_factory=list)
 
     def account(self, login: str, role: str = "") -> ServerSettings:
@@ -59,10 +66,13 @@ class Stand:
             exclusive_role=role,
         )
 
-    def process(self, **lock: Any) -> Codebeamer:
+    def process(
+        self, *, notices: bool = False, store: str = "", **lock: Any
+    ) -> Codebeamer:
+        told = {"notice_tracker": self.notices if notices else None}
         settings = Settings(
-            server=self.account(ADMIN),
-            store=StoreSettings(url=SecretStr(self.store)),
+            server=self.account(ADMIN).model_copy(update=told),
+            store=StoreSettings(url=SecretStr(store or self.store)),
             lock=LockSettings(**lock),
             writers=(self.account(A, A), self.account(B, B)),
         )
@@ -108,10 +118,12 @@ def stand(tmp_path: Any, clock: ManualClock) -> Iterator[Stand]:
     permissions[roles["Developer"]] = WRITE
     tracker = build.tracker(project, "REQ", "REQ", permissions=permissions)
     item = build.item(tracker, "An item")
+    rights = {roles["Locksmith"]: (*WRITE, 12, 13, 14)}
+    notices = build.tracker(project, "NOTE", "NOTE", permissions=rights, kind="Task")
     with Emulator(world=build.build()) as server, ExitStack() as opened:
         store = f"sqlite:///{tmp_path / 'store.db'}"
         number = TrackerId(tracker)
-        yield Stand(server, number, item, roles, store, clock, opened)
+        yield Stand(server, number, item, roles, store, clock, opened, notices)
 
 
 def test_the_one_whose_turn_it_is_writes_and_nobody_else(stand):
@@ -329,7 +341,7 @@ def test_a_rotation_that_would_fence_nobody_is_refused(stand, change, said):
     world = stand.server.world()
     user = next(one["id"] for one in world["users"] if one["name"] == A)
     (project,) = world["projects"]
-    (tracker,) = world["trackers"]
+    tracker, _ = world["trackers"]
     own = str(stand.roles[A])
     if change == "other role":
         project["members"][str(user)].append(stand.roles["Developer"])
@@ -373,3 +385,55 @@ def test_settings_that_are_no_rotation_are_refused(stand):
     ):
         with pytest.raises(ConfigurationError, match=said):
             Settings(server=admin, store=store, writers=writers)
+
+
+def taken(stand: Stand, *, notices: bool) -> tuple[int, int]:
+    """Return the requests of a lock and its release, the second time."""
+    engine = stand.process(notices=notices).engine
+    counts = []
+    for _ in range(2):
+        stand.server.clear_calls()
+        engine.acquire(stand.tracker, owner=ONE)
+        counts.append(len(stand.server.calls()))
+        stand.server.clear_calls()
+        engine.release(stand.tracker, owner_key=ONE.key)
+        counts.append(len(stand.server.calls()))
+    return counts[-2], counts[-1]
+
+
+def test_a_notice_costs_one_more_since_the_writer_is_given_his_rights_last(stand):
+    off, on = taken(stand, notices=False), taken(stand, notices=True)
+    assert (on[0] - off[0], on[1] - off[1]) == (4, 1)
+
+
+@pytest.mark.trap("T1", "T25")
+@pytest.mark.parametrize("notices", [True, False])
+def test_a_lost_store_stops_the_next_lock_and_escrow_takes_the_right_back(
+    stand, tmp_path, notices
+):
+    """Without either, the writer of the lost lock would be told to lose his rights
+    by hand, and the next lock would then take everybody's for the originals."""
+    before = stand.permissions()
+    lines: list[str] = []
+    first = stand.process(notices=notices)
+    parts = replace(first.engine.parts, escrow=lines.append)
+    first.engine.parts = parts
+    first.engine.acquire(stand.tracker, owner=ONE)
+    assert stand.who_writes() == [A]
+    reduced = stand.permissions()
+
+    store = f"sqlite:///{tmp_path / 'another.db'}"
+    second = stand.process(notices=notices, store=store)
+    says = "--from-notice" if notices else "no record explains it"
+    with pytest.raises(LockRefusedError, match=says):
+        second.engine.acquire(stand.tracker, owner=TWO)
+    assert stand.permissions() == reduced
+
+    found = (
+        read_escrow(second.engine.parts, stand.tracker)
+        if notices
+        else find_escrows("\n".join(lines), "the log")
+    )
+    Salvage(second.engine.parts, found[-1]).run(by="ann")
+    assert stand.permissions() == before
+    second.engine.acquire(stand.tracker, owner=TWO)

@@ -15,6 +15,7 @@ from airflow_codebeamer.locking import (
     Salvage,
     find_escrows,
     find_unexplained,
+    list_notices,
     repair_epoch,
 )
 from airflow_codebeamer.settings import StoreSettings
@@ -155,3 +156,31 @@ def test_a_holder_under_an_epoch_of_the_backup_is_fenced(
     ).released
     record = one.parts.store.find(board.server.url, board.tracker)
     assert (record.state, record.epoch) == (LockState.HELD, 2)
+
+
+def test_a_notice_that_does_not_say_that_its_lock_is_over_is_found(
+    board, owner
+) -> None:
+    one = engine(board)
+    one.acquire(board.tracker, owner=owner)
+    text = "updateCustomFieldTrackerItem"
+    board.server.add_fault({"kind": "status", "status": 403, "operation": text})
+    one.release(board.tracker, owner_key=owner.key)
+    board.server.clear_faults()
+    assert "its notice still says that it is locked" in found(board)
+    board.recovery().recover()
+    assert found(board) == ""
+
+
+def test_all_notices_are_one_request(board, owner) -> None:
+    one = engine(board)
+    one.acquire(board.tracker, owner=owner)
+    lose_store(board)
+    parts = engine(board).parts
+    board.server.clear_calls()
+    told = list_notices(parts)
+    assert len(board.server.calls()) == 1
+    assert list(told) == [board.tracker]
+    board.server.clear_calls()
+    assert find_unexplained(parts, board.tracker, told).findings
+    assert board.server.calls() == []

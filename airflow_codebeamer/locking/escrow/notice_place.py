@@ -23,6 +23,7 @@ __all__ = [
     "find_notice",
     "hang_escrow",
     "last_place",
+    "list_notices",
     "read_escrow",
     "read_notice",
     "set_text",
@@ -76,6 +77,23 @@ def read_notice(parts: Parts, tracker_id: TrackerId) -> tuple[Item, Notice] | No
     item = find_notice(parts, tracker_id, last_place(parts, tracker_id, where))
     notice = None if item is None else Notice.read(item.description)
     return None if item is None or notice is None else (item, notice)
+
+
+def list_notices(parts: Parts) -> dict[TrackerId, Notice]:
+    """Return what all notices say, by tracker: one request for 500 of them, or none.
+
+    Of several of one name the oldest counts, as everywhere.
+    """
+    where = parts.client.settings.notice_tracker
+    if not where:
+        return {}
+    found: dict[TrackerId, Notice] = {}
+    items = parts.client.items.query(f"tracker.id IN ({where})")
+    for item in sorted(items, key=lambda item: item.id, reverse=True):
+        notice = Notice.read(item.description)
+        if notice is not None and item.name == notice_name(notice.tracker_id):
+            found[notice.tracker_id] = notice
+    return found
 
 
 def read_escrow(parts: Parts, tracker_id: TrackerId) -> list[Escrow]:

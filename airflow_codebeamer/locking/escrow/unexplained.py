@@ -5,6 +5,7 @@ That is what a lost store leaves behind, or one that was put back from a backup.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_codebeamer.ids import Epoch, TrackerId
@@ -35,17 +36,28 @@ class Unexplained:
         return bool(self.findings)
 
 
-def find_unexplained(parts: Parts, tracker_id: TrackerId) -> Unexplained:
+def find_unexplained(
+    parts: Parts,
+    tracker_id: TrackerId,
+    notices: Mapping[TrackerId, Notice] | None = None,
+) -> Unexplained:
     """Compare a tracker with its record and its notice.
 
-    One request, and one more where notices are kept.
+    One request, and one more where notices are kept; not with the `notices` that
+    `list_notices` returned for all trackers at once.
 
     Not promised: certainty without a notice. A tracker that somebody made read-only
     for everybody but the exclusive role looks the same; `lock accept` says so.
     """
+    if tracker_id == parts.client.settings.notice_tracker:
+        # It is never locked, and may well be for nobody but us to write.
+        return Unexplained(tracker_id)
     lock = parts.store.find(parts.server, tracker_id)
-    found = read_notice(parts, tracker_id)
-    notice = None if found is None else found[1]
+    if notices is None:
+        found = read_notice(parts, tracker_id)
+        notice = None if found is None else found[1]
+    else:
+        notice = notices.get(tracker_id)
     if notice is not None and notice.tracker_id == tracker_id:
         told = _of_notice(parts, lock, notice)
         if told:
@@ -81,6 +93,11 @@ def _of_notice(parts: Parts, lock: Lock | None, notice: Notice) -> Unexplained:
             f"its notice says that it is locked under epoch {notice.epoch}, and the "
             "lock store does not know that lock: say `airflow-codebeamer restore "
             f"{tracker_id} --from-notice`"
+        )
+    elif notice.is_locked and lock is not None and lock.state is LockState.FREE:
+        findings.append(
+            "it is free, and its notice still says that it is locked: "
+            "`airflow-codebeamer recover` or the next lock corrects that"
         )
     later = notice.epoch if notice.epoch > epoch else None
     if later is not None:

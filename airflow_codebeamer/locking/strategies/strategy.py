@@ -77,7 +77,9 @@ class Strategy(Protocol):
     ) -> Entering:
         """Return the way from a granted or half-locked record to a held one.
 
-        `notice` may be written, if there is something to restore that it should say.
+        `notice` may be written, if there is something to restore that it should say:
+        people are told of a lock that they cannot see otherwise. It was read before
+        the tracker was granted, whatever the strategy.
         """
         ...
 
