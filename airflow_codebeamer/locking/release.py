@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
-from airflow_codebeamer.locking.audit.witness import witnessed
+from airflow_codebeamer.locking.audit.witness import CERTIFIED, witnessed
+from airflow_codebeamer.locking.certificate import Certificate
 from airflow_codebeamer.locking.escrow.settling import settle_notice
 from airflow_codebeamer.locking.jobs import wait_for_jobs
 from airflow_codebeamer.locking.lock import FREEZE, Lock
@@ -17,6 +18,10 @@ from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.rights.questions import refuse_while_asked
 from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.locking.strategies import strategy_of
+from airflow_codebeamer.locking.twins import (
+    is_finished_by_a_twin,
+    one_release_at_a_time,
+)
 
 __all__ = ["dirt_of", "release"]
 
@@ -27,7 +32,23 @@ _RACES = 5
 def release(
     parts: Parts, tracker_id: TrackerId, owner_key: str, epoch: Epoch | None
 ) -> ReleaseReport:
-    """Release what this owner holds, or say in the report why nothing was done."""
+    """Release what this owner holds, or say in the report why nothing was done.
+
+    Several at once are as good as one: who comes too late to do it reports what was
+    done.
+    """
+    first = parts.store.find(parts.server, tracker_id)
+    with one_release_at_a_time(parts, owner_key, tracker_id):
+        report = _release_ours(parts, tracker_id, owner_key, epoch)
+    if not report.released and first is not None:
+        if not _not_ours(parts, first, owner_key, epoch):
+            return _done_by_another(parts, first) or report
+    return report
+
+
+def _release_ours(
+    parts: Parts, tracker_id: TrackerId, owner_key: str, epoch: Epoch | None
+) -> ReleaseReport:
     for _ in range(_RACES):
         seen = parts.store.find(parts.server, tracker_id)
         if seen is not None and seen.mode == FREEZE and seen.owner.key != owner_key:
@@ -89,15 +110,37 @@ def _leave(parts: Parts, seen: Lock, owner_key: str) -> ReleaseReport | None:
     return ReleaseReport(seen.tracker_id, why="others keep it frozen")
 
 
-def _restore(parts: Parts, lock: Lock, jobs: tuple[str, ...] = ()) -> ReleaseReport:
+def _restore(
+    parts: Parts, lock: Lock, jobs: tuple[str, ...] = ()
+) -> ReleaseReport | None:
+    """Restore; None to look again, since another release of ours was at it."""
     try:
         jobs += wait_for_jobs(parts, lock)
         leaving = strategy_of(lock).leave(parts, lock)
         report = witnessed(parts, lock, leaving.run)
     except LockLostError as error:
+        if is_finished_by_a_twin(parts, lock):
+            return _done_by_another(parts, lock)
         return ReleaseReport(lock.tracker_id, why=error.why)
     settle_notice(parts, lock.tracker_id)
     return replace(report, jobs=jobs)
+
+
+def _done_by_another(parts: Parts, lock: Lock) -> ReleaseReport | None:
+    """Return the report of a lock that was ours and is over, None if it is not."""
+    find = parts.history.find_event
+    done = find(lock.lineage, "restored_verified") or find(lock.lineage, "give_back")
+    if done is None:
+        return None
+    certified = find(lock.lineage, CERTIFIED)
+    return ReleaseReport(
+        lock.tracker_id,
+        released=True,
+        restored=tuple(done.detail.get("restored", ())),
+        drift=tuple(done.detail.get("drift", ())),
+        why=f"another release at the same time, of {done.who}, put everything back",
+        certificate=Certificate.from_json(certified.detail) if certified else None,
+    )
 
 
 def _start(parts: Parts, seen: Lock) -> Lock | None:

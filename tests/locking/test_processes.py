@@ -133,6 +133,26 @@ def test_processes_of_one_owner_get_the_same_lock(real, start):
     assert tries[1].hear() == {"released": False, "why": "nothing is locked"}
 
 
+@pytest.mark.nightly
+def test_processes_of_one_owner_release_at_once_and_each_hears_that_all_is_back(
+    real, start
+):
+    before = real.permissions()
+    tries = [start("run 1") for _ in range(3)]
+    for one in tries:
+        one.hear()
+        one.go()
+    assert [one.hear() for one in tries] == [{"held": 1}] * 3
+    real.server.add_fault({"kind": "delay", "operation": PUT, "seconds": 0.5})
+    for one in tries:
+        one.go()
+    for one in tries:
+        one.hear()
+    said = [one.hear() for one in tries]
+    assert [one["released"] for one in said] == [True] * 3, said
+    assert real.permissions() == before
+
+
 @pytest.mark.trap("T26")
 def test_a_killed_holder_is_recovered_byte_for_byte(real, start):
     before = real.permissions()
