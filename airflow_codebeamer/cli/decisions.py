@@ -15,7 +15,7 @@ from airflow_codebeamer.cli.lock import (
     release_line,
 )
 from airflow_codebeamer.cli.options import Tracker, command
-from airflow_codebeamer.cli.session import Session, who
+from airflow_codebeamer.cli.session import Session, signed
 from airflow_codebeamer.errors import ConfigurationError, LockHeldError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.locking import LockState, Recovered, accept_items
@@ -32,7 +32,9 @@ _AT_ONCE = (
     "ours knows it."
 )
 
-By = Annotated[str, typer.Option(help="Who; you, without it.")]
+By = Annotated[
+    str, typer.Option(help="Who; your account and machine are kept with it.")
+]
 RoleName = Annotated[str, typer.Option("--role", help="The role, by name or id.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept and shown.")]
 
@@ -67,7 +69,7 @@ def break_lock(
         report = codebeamer.engine.break_lock(
             number,
             expect_epoch=Epoch(epoch),
-            by=by or who(),
+            by=signed(by),
             reason=reason,
             at_once=now,
         )
@@ -91,7 +93,7 @@ def accept(
     number = TrackerId(tracker)
     with session.connect() as codebeamer:
         is_accepted = codebeamer.engine.accept_permissions(
-            number, by=by or who(), reason=reason
+            number, by=signed(by), reason=reason
         )
         lock = (
             None
@@ -140,7 +142,7 @@ def amend(
             role,
             add=add or (),
             remove=remove or (),
-            by=by or who(),
+            by=signed(by),
             reason=reason,
         )
     document = {"tracker_id": tracker, "role": role, "add": add, "remove": remove}
@@ -166,7 +168,7 @@ def answer(
     """
     number = TrackerId(tracker)
     with session.connect() as codebeamer:
-        codebeamer.engine.answer(number, role, take=take, by=by or who(), reason=reason)
+        codebeamer.engine.answer(number, role, take=take, by=signed(by), reason=reason)
         recovered = codebeamer.recovery.recover(tracker_id=number)
     lines = [f"Tracker {tracker}: role {role} gets {take}."]
     lines += [_outcome(one) for one in recovered]
@@ -192,7 +194,7 @@ def accept_left_items(
     `on_failure: restore_or_keep_locked`; `lock show` says what is left of it.
     Exit code 5: the permissions are not all back.
     """
-    number, name = TrackerId(tracker), by or who()
+    number, name = TrackerId(tracker), signed(by)
     with session.connect() as codebeamer:
         lock = find_lock(codebeamer.status, session.server, number)
         left = [] if lock is None else codebeamer.status.list_quarantine(lock)
@@ -223,7 +225,7 @@ def consistent(session: Session, tracker: Tracker, reason: Reason, by: By = "") 
     number = TrackerId(tracker)
     with session.connect() as codebeamer:
         is_marked = codebeamer.engine.mark_consistent(
-            number, by=by or who(), reason=reason
+            number, by=signed(by), reason=reason
         )
     nothing = f"Tracker {tracker}: nobody died there that you have to answer for."
     session.out.result(

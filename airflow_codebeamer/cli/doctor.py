@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from airflow_codebeamer.cli.options import command
-from airflow_codebeamer.cli.session import Session, who
+from airflow_codebeamer.cli.session import Session, signed
 from airflow_codebeamer.errors import CodebeamerError, ServerError, TransportError
 from airflow_codebeamer.ids import ProjectId, TrackerId
 from airflow_codebeamer.locking import (
@@ -136,7 +136,7 @@ def _record(
     found = find_unexplained(parts, tracker_id, notices)
     for text in found.findings:
         yield Finding("record", False, f"tracker {tracker_id}: {text}")
-    if repair and repair_epoch(parts, found, by=who()):
+    if repair and repair_epoch(parts, found, by=signed()):
         text = f"tracker {tracker_id}: its epoch is {found.later_epoch} now"
         yield Finding("record", None, text)
 

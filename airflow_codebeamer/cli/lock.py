@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from airflow_codebeamer.cli.options import Tracker, command, mapping
-from airflow_codebeamer.cli.queue import waiting_document, waiting_lines
 from airflow_codebeamer.cli.session import Session
+from airflow_codebeamer.cli.shown import (
+    in_words,
+    lock_document,
+    moment,
+    show_document,
+    show_lines,
+)
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import (
@@ -22,13 +27,10 @@ from airflow_codebeamer.locking import (
 )
 from airflow_codebeamer.spans import span
 
-__all__ = ["DRIFT", "app", "find_lock", "lock_document", "lock_line", "release_line"]
+__all__ = ["DRIFT", "app", "find_lock", "lock_line", "release_line"]
 
 #: Exit code: restored, but the permissions were not as we had left them.
 DRIFT = 4
-
-#: What `lock show` says in other words than the document.
-_AS_SENTENCES = ("owner_died", "waiting", "unanswered")
 
 app = typer.Typer(help="Take, look at and give back the locks of trackers.")
 
@@ -73,9 +75,8 @@ def acquire(
             mode=mode,
             options=mapping(strategy_options, option="--strategy-options"),
         )
-    session.out.result(
-        {"locks": [lock_document(lock) for lock in taken]}, map(lock_line, taken)
-    )
+        document = [lock_document(codebeamer.status, lock) for lock in taken]
+    session.out.result({"locks": document}, map(lock_line, taken))
     return 0
 
 
@@ -107,24 +108,23 @@ def list_locks(session: Session) -> int:
     with session.open_store() as store:
         shown = store.status.list_locks(session.server or None)
         held_back = [lock for lock in shown if store.status.list_quarantine(lock)]
+        documents = [
+            {**lock_document(store.status, lock), "is_quarantined": lock in held_back}
+            for lock in shown
+        ]
     if not shown and not session.out.is_json:
         session.out.result(None, ["No tracker is locked."])
         return 0
     session.out.table(
-        {
-            "locks": [
-                {**lock_document(lock), "is_quarantined": lock in held_back}
-                for lock in shown
-            ]
-        },
+        {"locks": documents},
         ("tracker", "state", "owner", "since", "until", "reason", "server"),
         [
             (
                 str(lock.tracker_id),
                 "quarantined" if lock in held_back else lock.state.value,
                 lock.owner.key,
-                _moment(lock.acquired_at),
-                _moment(lock.lease_until),
+                moment(lock.acquired_at),
+                moment(lock.lease_until),
                 lock.reason,
                 lock.server,
             )
@@ -139,36 +139,11 @@ def show(session: Session, tracker: Tracker) -> int:
     """Say everything about the lock of one tracker."""
     with session.open_store() as store:
         lock = find_lock(store.status, session.server, TrackerId(tracker))
-        heir = "" if lock is None else _heir(store.status, lock)
-        waiting = store.status.list_tickets(
-            session.server or (lock.server if lock else None), TrackerId(tracker)
-        )
-        more = {} if lock is None else _more(store.status, lock)
+        document = {} if lock is None else show_document(store.status, lock)
+        lines = [] if lock is None else [*show_lines(store.status, lock, document)]
     if lock is None:
-        session.out.result(
-            {"tracker_id": tracker, "state": LockState.FREE.value},
-            [f"Tracker {tracker} is free and was never locked."],
-        )
-        return 0
-    document = {**lock_document(lock), **more, "waiting": waiting_document(waiting)}
-    lines = [
-        f"{name:<15} {_words(value)}"
-        for name, value in document.items()
-        if value and name not in _AS_SENTENCES
-    ]
-    lines += waiting_lines(waiting)
-    lines += [
-        f"Role {one['role']} waits for an answer ({one['what']}): say "
-        f"`{one['command']}`."
-        for one in more["unanswered"]
-    ]
-    if lock.owner_died and not heir:
-        said = f"say `airflow-codebeamer lock consistent {tracker} --reason TEXT`"
-        lines.append(
-            f"A holder died while it had the tracker: look at it, then {said}."
-        )
-    if heir:
-        lines.append(f"Its owner did not release it; {heir} is to put the rights back.")
+        document = {"tracker_id": tracker, "state": LockState.FREE.value}
+        lines = [f"Tracker {tracker} is free and was never locked."]
     session.out.result(document, lines)
     return 0
 
@@ -189,7 +164,7 @@ def history(session: Session, tracker: Tracker) -> int:
                 str(event.epoch),
                 event.kind,
                 event.who,
-                _words(event.detail),
+                in_words(event.detail),
             )
             for event in events
         ],
@@ -236,25 +211,11 @@ def find_lock(status: LockStatus, server: str, tracker_id: TrackerId) -> Lock | 
     return found[0]
 
 
-def lock_document(lock: Lock) -> dict[str, Any]:
-    """Return a lock as JSON: the handle, and what people ask besides."""
-    document = {**lock.handle(), "owner_died": lock.owner_died}
-    if lock.breaking is not None:
-        document["breaking"] = {
-            "by": lock.breaking.by,
-            "reason": lock.breaking.reason,
-            "until": lock.breaking.until,
-        }
-    if lock.hold_until is not None:
-        document["hold_until"] = lock.hold_until
-    return document
-
-
 def lock_line(lock: Lock) -> str:
     """Return a lock as one line."""
     return (
         f"Tracker {lock.tracker_id} is {lock.state.value} by {lock.owner.key} "
-        f"until {_moment(lock.lease_until)} (epoch {lock.epoch})."
+        f"until {moment(lock.lease_until)} (epoch {lock.epoch})."
     )
 
 
@@ -283,49 +244,3 @@ def release_line(report: ReleaseReport) -> str:
 def _certificate_lines(one: Certificate) -> list[str]:
     head = f"{one.owner}, {one.began[:19]} to {one.ended[:19]}: {one.sentence}."
     return [head, *(f"  {change}" for change in one.changes)]
-
-
-def _more(status: LockStatus, lock: Lock) -> dict[str, list[Any]]:
-    """Return what the journal and the history say of a lock besides its record."""
-    return {
-        "shared_by": [
-            f"{one.owner.key} until {_moment(one.lease_until)}"
-            for one in status.list_sharers(lock)
-        ],
-        "owed": status.list_owed(lock),
-        "quarantine": status.list_quarantine(lock),
-        "unanswered": [
-            {
-                "role": one.role,
-                "what": one.what,
-                "command": one.command(lock.tracker_id),
-            }
-            for one in status.list_questions(lock)
-        ],
-        "drift": [str(drift) for drift in status.list_drift(lock)],
-    }
-
-
-def _heir(status: LockStatus, lock: Lock) -> str:
-    """Return who took the restore over from the owner, empty if nobody did."""
-    if not lock.owner_died or lock.state is not LockState.RESTORING:
-        return ""
-    takers = [
-        event.who
-        for event in status.history(lock.server, lock.tracker_id)
-        if event.kind == "take_over" and event.lineage == lock.lineage
-    ]
-    return next((who for who in reversed(takers) if who != lock.owner.key), "")
-
-
-def _words(value: Any) -> str:
-    """Return a value for people: mappings as `name: value`, what is empty left out."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k}: {_words(v)}" for k, v in value.items() if v)
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_words, value))
-    return str(value)
-
-
-def _moment(moment: Any) -> str:
-    return "" if moment is None else moment.isoformat(timespec="seconds")

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from airflow_codebeamer.cli.decisions import NEEDS_A_PERSON
-from airflow_codebeamer.cli.lock import lock_document, lock_line, release_line
+from airflow_codebeamer.cli.lock import lock_line, release_line
 from airflow_codebeamer.cli.options import OptionalTracker, command
 from airflow_codebeamer.cli.session import Session
+from airflow_codebeamer.cli.shown import lock_document
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Recovered
 
@@ -37,10 +38,11 @@ def recover(
             dry_run=dry_run, tracker_id=None if tracker is None else TrackerId(tracker)
         )
         held = codebeamer.status.list_locks(codebeamer.settings.server.base)
+        documents = [lock_document(codebeamer.status, lock) for lock in held]
     document = {
         "dry_run": dry_run,
         "recovered": [one.to_json() for one in recovered],
-        "held": [lock_document(lock) for lock in held],
+        "held": documents,
     }
     lines = [_line(one) for one in recovered] or ["Nothing to recover."]
     lines += [f"Still: {lock_line(lock)}" for lock in held]

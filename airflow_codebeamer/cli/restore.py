@@ -11,7 +11,7 @@ import typer
 from airflow_codebeamer.cli.escrow import read_escrows
 from airflow_codebeamer.cli.lock import DRIFT, release_line
 from airflow_codebeamer.cli.options import OptionalTracker, command
-from airflow_codebeamer.cli.session import Session, who
+from airflow_codebeamer.cli.session import Session, signed
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Escrow, Salvage, choose_escrow, read_escrow
@@ -69,7 +69,7 @@ def restore(
             return 0
         if not yes:
             _ask(session, plan.lines())
-        report = salvage.run(by=who(), reason=reason)
+        report = salvage.run(by=signed(), reason=reason)
     session.out.result({**document, "report": report.to_json()}, [release_line(report)])
     return DRIFT if report.drift else 0
 

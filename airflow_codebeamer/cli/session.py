@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from airflow_codebeamer.settings import (
 )
 from airflow_codebeamer.wiring import Codebeamer, StoreView, connect, open_store
 
-__all__ = ["Session", "Where", "who"]
+__all__ = ["Session", "Where", "signed", "who"]
 
 
 @dataclass(frozen=True)
@@ -148,12 +148,27 @@ class Session:
 
 
 def who() -> str:
-    """Return who runs this command, on which machine."""
+    """Return who runs this command, on which machine.
+
+    As the system knows the process; `LOGNAME` and the like can say anything.
+    """
     try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container knows numbers only
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container knows numbers only
         name = f"uid{os.getuid()}"
     return f"{name}@{socket.gethostname()}"
+
+
+def signed(by: str = "") -> str:
+    """Return who decides, as it is kept: never without the account and the machine.
+
+    A name that is told, and that of who became this account by `sudo`, stand before
+    it: they are claims, and whoever reads them shall see whose.
+    """
+    sudo = os.environ.get("SUDO_USER", "")
+    claims = [by, f"{sudo} by sudo" if sudo else ""]
+    told = ", ".join(filter(None, claims))
+    return f"{told} ({who()})" if told else who()
 
 
 def _secret(file: str) -> dict[str, SecretStr]:

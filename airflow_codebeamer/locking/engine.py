@@ -119,8 +119,8 @@ class LockEngine(LockTaking):
         Nothing held, held by somebody else, or by the same owner under a newer
         epoch than `epoch`: quiet, `released` is False and nothing is touched. Who
         waited for the tracker waits no more. Several releases of one owner at once are
-        as good as one: each reports that it is released. Without `judge` the report is returned
-        whatever its certificate says; `ReleaseReport.require` judges it later.
+        as good as one: each reports that it is released. Without `judge` the report is
+        returned whatever its certificate says; `ReleaseReport.require` judges it later.
 
         Raises:
             RestorePendingError: not all is back yet; recovery goes on.

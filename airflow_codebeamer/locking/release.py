@@ -40,10 +40,9 @@ def release(
     first = parts.store.find(parts.server, tracker_id)
     with one_release_at_a_time(parts, owner_key, tracker_id):
         report = _release_ours(parts, tracker_id, owner_key, epoch)
-    if not report.released and first is not None:
-        if not _not_ours(parts, first, owner_key, epoch):
-            return _done_by_another(parts, first) or report
-    return report
+    if report.released or first is None or _not_ours(parts, first, owner_key, epoch):
+        return report
+    return _done_by_another(parts, first) or report
 
 
 def _release_ours(

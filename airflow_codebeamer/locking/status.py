@@ -9,6 +9,8 @@ from typing import Any
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.audit.witness import BEGAN, CERTIFIED, ENDED
 from airflow_codebeamer.locking.certificate import Certificate
+from airflow_codebeamer.locking.death import Death, find_death
+from airflow_codebeamer.locking.decisions import Decision, decisions_of
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.quarantine import list_left
 from airflow_codebeamer.locking.records.history import Event
@@ -16,6 +18,7 @@ from airflow_codebeamer.locking.records.journalled import list_owed
 from airflow_codebeamer.locking.records.store import LockStore
 from airflow_codebeamer.locking.records.ticket import Ticket
 from airflow_codebeamer.locking.rights.drift import DRIFT, Drift
+from airflow_codebeamer.locking.rights.owed import OwedRights
 from airflow_codebeamer.locking.rights.questions import Question, list_questions
 from airflow_codebeamer.locking.rights.why import Taking, list_takings
 
@@ -63,6 +66,25 @@ class LockStatus:
     def list_owed(self, lock: Lock) -> list[str]:
         """Return the names of the roles that a lock reduced and has not given back."""
         return [entry.name for entry in list_owed(self._records.database, lock)]
+
+    def list_owed_rights(self, lock: Lock) -> list[OwedRights]:
+        """Return which rights roles have still to get back, as the journal knows.
+
+        Not promised: that they lack them now. A request may have been answered to
+        nobody, and an administrator may have given some back.
+        """
+        return [
+            OwedRights.of(entry) for entry in list_owed(self._records.database, lock)
+        ]
+
+    def list_decisions(self, lock: Lock) -> list[Decision]:
+        """Return what people decided about a lock, the oldest first."""
+        events = self._records.history.list_events(lock.server, lock.tracker_id)
+        return decisions_of(e for e in events if e.lineage == lock.lineage)
+
+    def find_death(self, lock: Lock) -> Death | None:
+        """Return whose death a tracker's record tells of, None if of nobody's."""
+        return find_death(self._records.history, lock)
 
     def list_questions(self, lock: Lock) -> list[Question]:
         """Return what of a lock's restore waits for a person's answer."""

@@ -152,12 +152,27 @@ def test_a_death_is_told_until_somebody_says_that_all_is_well(
     commands.json("lock", "break", TRACKER, "--reason", "it died")
     assert commands.json("lock", "show", TRACKER)["owner_died"] is True
     told = commands.run("lock", "show", TRACKER).out.splitlines()[-1]
+    assert told.startswith("first died while it had the tracker")
     assert f"lock consistent {TRACKER} --reason TEXT" in told
-    ran = commands.run("lock", "acquire", TRACKER, "--owner", "second")
+    ran = commands.run("lock", "acquire", TRACKER, "--owner", "second", "--json")
     assert "first (taken over at 20" in ran.err
+    # The death is not that of the new lock, whose owner lives.
+    recovered = commands.json("recover")["held"]
+    for lock in (
+        *ran.document["locks"],
+        *commands.json("lock", "list")["locks"],
+        *recovered,
+        commands.json("lock", "show", TRACKER),
+    ):
+        assert lock["owner_died"] is False
+        assert lock["died_before"]["owner"] == "first"
+    commands.json("lock", "release", "--owner", "second")
+    shown = commands.json("lock", "show", TRACKER)
+    assert (shown["owner_died"], shown["died_before"]["epoch"]) == (False, 2)
     done = commands.json("lock", "consistent", TRACKER, "--reason", "compared")
     assert done["consistent"] is True
-    assert commands.json("lock", "show", TRACKER)["owner_died"] is False
+    shown = commands.json("lock", "show", TRACKER)
+    assert (shown["owner_died"], shown["died_before"]) == (False, None)
     again = commands.run("lock", "consistent", TRACKER, "--reason", "compared")
     assert "nobody died there" in again.out
 

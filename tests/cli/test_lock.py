@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import socket
 from typing import Any
 
 import pytest
 
+from airflow_codebeamer.cli.session import who
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator
 
 TRACKER = str(DEMO_TRACKER_ID)
@@ -153,7 +157,62 @@ def test_breaking_restores_and_says_who_and_why(
     )
     assert report["released"] is True
     assert server.permissions(DEMO_TRACKER_ID) == before
-    assert "he is on holiday" in commands.run("lock", "history", TRACKER).out
+    name = f"boss ({who()})"
+    for words in (("history", TRACKER), ("show", TRACKER), ("why", TRACKER, "Tester")):
+        told = commands.run("lock", *words).out
+        assert name in told, words
+        assert "he is on holiday" in told, words
+    (said,) = commands.json("lock", "show", TRACKER)["decisions"]
+    assert (said["who"], said["what"]) == (name, "broke the lock")
+
+
+@pytest.mark.parametrize(
+    ("by", "sudo", "shown"),
+    [
+        ((), "", "{}"),
+        (("--by", "boss"), "", "boss ({})"),
+        ((), "carol", "carol by sudo ({})"),
+        (("--by", "boss"), "carol", "boss, carol by sudo ({})"),
+    ],
+)
+def test_nobody_can_leave_his_account_and_machine_out(
+    commands: Any, by: tuple[str, ...], sudo: str, shown: str
+) -> None:
+    commands.env |= {"CODEBEAMER_LOCK_TIMING": "lock_delay=100ms", "SUDO_USER": sudo}
+    commands.env |= {"LOGNAME": "somebody", "USER": "somebody"}
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    commands.json("lock", "break", TRACKER, "--reason", "stuck", *by)
+    (said,) = commands.json("lock", "show", TRACKER)["decisions"]
+    account = pwd.getpwuid(os.getuid()).pw_name
+    assert said["who"] == shown.format(f"{account}@{socket.gethostname()}")
+
+
+def test_show_names_each_right_that_is_owed(server: Emulator, commands: Any) -> None:
+    commands.env["CODEBEAMER_LOCK_TIMING"] = "lock_delay=100ms"
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    shown = commands.json("lock", "show", TRACKER)
+    rights = {one["role"]: one["rights"] for one in shown["owed_rights"]}
+    assert list(rights) == shown["owed"]
+    assert "issue_edit" in rights["Tester"]
+    assert "issue_view" not in rights["Tester"]
+    line = f"gets back at the release: {', '.join(rights['Tester'])}."
+    told = commands.run("lock", "show", TRACKER).out
+    assert f"Role Tester {line}" in told
+    # The first role is given back, and then the server refuses.
+    server.add_fault(
+        {"kind": "status", "status": 403, "method": "PUT", "nth": 2, "times": 9}
+    )
+    assert commands.run("lock", "release", "--owner", "first").code == 1
+    after = commands.json("lock", "show", TRACKER)
+    left = {one["role"]: one["rights"] for one in after["owed_rights"]}
+    assert len(left) == len(rights) - 1
+    assert left.items() < rights.items()
+    told = commands.run("lock", "show", TRACKER).out
+    for role, owed in left.items():
+        assert f"Role {role} is owed: {', '.join(owed)}." in told
+    server.clear_faults()
+    commands.json("lock", "release", "--owner", "first")
+    assert commands.json("lock", "show", TRACKER)["owed_rights"] == []
 
 
 def test_an_owner_who_did_not_release_is_told_as_a_sentence(
@@ -169,7 +228,8 @@ def test_an_owner_who_did_not_release_is_told_as_a_sentence(
     assert told.code == 0, told.err
     assert "restoring" in told.out
     last = told.out.splitlines()[-1]
-    assert last == "Its owner did not release it; boss is to put the rights back."
+    heir = f"boss ({who()})"
+    assert last == f"Its owner did not release it; {heir} is to put the rights back."
     assert "owner_died" not in told.out
     assert commands.json("lock", "show", TRACKER)["owner_died"] is True
     server.clear_faults()

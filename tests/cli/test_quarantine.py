@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_codebeamer.cli.session import who
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator
 
 TRACKER = str(DEMO_TRACKER_ID)
@@ -78,7 +79,7 @@ def test_a_quarantine_holds_until_a_person_ends_it(
     assert [item["name"] for item in server.items(DEMO_TRACKER_ID)] == ["A"]
     events = commands.json("lock", "history", TRACKER)["events"]
     said = [(e["who"], e["detail"]) for e in events if e["kind"] == "items_accepted"]
-    assert said == [("bond", {"reason": "it may stay"})]
+    assert said == [(f"bond ({who()})", {"reason": "it may stay"})]
     again = commands.run("lock", "accept-items", TRACKER, "--reason", "twice")
     assert "is not quarantined" in again.err
 

@@ -185,6 +185,11 @@ def _back(
 def _notes(entry: RoleEntry, events: Iterable[Event]) -> Iterable[str]:
     for event in events:
         detail = event.detail
+        if event.kind == "breaking":
+            yield (
+                f"{_moment(event.at)}  {event.who} broke the lock, because: "
+                f"{detail.get('reason', '')}"
+            )
         by_id = detail.get("role_id", entry.role_id) == entry.role_id
         if detail.get("role") != entry.name or not by_id:
             continue
