@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from airflow_codebeamer.cli.escrow import escrow_writer
 from airflow_codebeamer.cli.output import Output
+from airflow_codebeamer.cli.passwords import read_secret
 from airflow_codebeamer.cli.policies import lock_policies
 from airflow_codebeamer.cli.spans import lock_settings
 from airflow_codebeamer.cli.writers import read_writers
@@ -28,6 +29,11 @@ from airflow_codebeamer.settings import (
 from airflow_codebeamer.wiring import Codebeamer, StoreView, connect, open_store
 
 __all__ = ["Session", "Where", "signed", "who"]
+
+_NOT_GIVEN = (
+    "give the account's password: --password-file or CODEBEAMER_PASSWORD, or "
+    "its token: CODEBEAMER_TOKEN"
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,12 @@ class Session:
             return ServerSettings(
                 url=where.url,
                 login=where.user,
-                **_secret(where.password_file),
+                **read_secret(
+                    "--password-file",
+                    where.password_file,
+                    prefix="CODEBEAMER_",
+                    missing=_NOT_GIVEN,
+                ),
                 verify=_verify(where.verify),
                 requests_per_second=where.requests_per_second or None,
                 requests_per_minute=where.requests_per_minute or None,
@@ -169,28 +180,6 @@ def signed(by: str = "") -> str:
     claims = [by, f"{sudo} by sudo" if sudo else ""]
     told = ", ".join(filter(None, claims))
     return f"{told} ({who()})" if told else who()
-
-
-def _secret(file: str) -> dict[str, SecretStr]:
-    """Return the password, or the token; secrets never come as arguments."""
-    if file:
-        try:
-            text = Path(file).expanduser().read_text().rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            # What cannot be decoded would be quoted in the error.
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise ConfigurationError(
-                "--password-file", f"the file {file} cannot be read: {why}"
-            ) from None
-        return {"password": SecretStr(text)}
-    for name in ("password", "token"):
-        if found := os.environ.get(f"CODEBEAMER_{name.upper()}"):
-            return {name: SecretStr(found)}
-    raise ConfigurationError(
-        "--password-file",
-        "give the account's password: --password-file or CODEBEAMER_PASSWORD, or "
-        "its token: CODEBEAMER_TOKEN",
-    )
 
 
 def _verify(text: str) -> bool | str:

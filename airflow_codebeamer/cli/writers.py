@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
-
-from pydantic import SecretStr
-
+from airflow_codebeamer.cli.passwords import read_secret
 from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.settings import ServerSettings
 
@@ -36,33 +31,13 @@ def _read(number: int, text: str, server: ServerSettings) -> ServerSettings:
     login, _, role = who.partition(":")
     if not login:
         raise ConfigurationError("--writers", _HOW)
+    prefix = f"CODEBEAMER_WRITER_{number}_"
+    how = f"give the password of {login}: {login}=FILE, or {prefix}PASSWORD; {_HOW}"
     account = {
         "login": login,
         "exclusive_role": role or login,
         "password": None,
         "token": None,
-        **_secret(number, login, file),
+        **read_secret("--writers", file, prefix=prefix, missing=how),
     }
     return server.model_copy(update=account)
-
-
-def _secret(number: int, login: str, file: str) -> dict[str, Any]:
-    if file:
-        try:
-            text = Path(file).expanduser().read_text().rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            # What cannot be decoded would be quoted in the error.
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise ConfigurationError(
-                "--writers", f"the file {file} cannot be read: {why}"
-            ) from None
-        return {"password": SecretStr(text)}
-    for kind in ("password", "token"):
-        name = f"CODEBEAMER_WRITER_{number}_{kind.upper()}"
-        if found := os.environ.get(name):
-            return {kind: SecretStr(found)}
-    raise ConfigurationError(
-        "--writers",
-        f"give the password of {login}: {login}=FILE, or "
-        f"CODEBEAMER_WRITER_{number}_PASSWORD; {_HOW}",
-    )
