@@ -89,17 +89,22 @@ SEED ?= 1
 rounds: $(VENV)/.dev
 	@$(BIN)/python -m tests.airflow.rounds --count $(COUNT) --seed $(SEED) --write
 
-## release: the tests of the Airflow parts on another release of Airflow than the pinned one,
-## without those of its private parts
-AIRFLOW ?= 3.1
-release: build/airflow-$(AIRFLOW)/.dev
-	build/airflow-$(AIRFLOW)/bin/python -m pytest -q -W default tests/airflow \
-	  -m "not nightly" --ignore tests/airflow/matrix --ignore tests/airflow/celery \
-	  --ignore tests/airflow/test_listener.py --ignore tests/airflow/test_notifications.py
+## release: the tests of the Airflow parts, without those of its private parts, on another
+## release of Airflow (AIRFLOW=3.1) or of Python (PYTHON=python3.13) than the pinned ones;
+## TESTS says which. With what an Airflow was tested is in tests/airflow/releases
+AIRFLOW ?= 3.3
+TESTS ?= tests/airflow --ignore tests/airflow/matrix --ignore tests/airflow/celery \
+  --ignore tests/airflow/test_listener.py --ignore tests/airflow/test_notifications.py
+current_with = $(firstword $(wildcard tests/airflow/releases/$(AIRFLOW).txt) constraints.txt)
+released = build/airflow-$(AIRFLOW)-$(notdir $(PYTHON))
 
-build/airflow-$(AIRFLOW)/.dev: pyproject.toml
-	python3 -m venv build/airflow-$(AIRFLOW)
-	build/airflow-$(AIRFLOW)/bin/pip install -q 'apache-airflow==$(AIRFLOW).*' -e '.[dev]'
+release: $(released)/.dev
+	$(released)/bin/python -m pytest -q -W default -m "not nightly" $(TESTS)
+
+$(released)/.dev: pyproject.toml $(current_with)
+	$(PYTHON) -m venv $(released)
+	$(released)/bin/pip install -q --disable-pip-version-check -c $(current_with) \
+	  'apache-airflow==$(AIRFLOW).*' -e '.[dev]'
 	touch $@
 
 ## outages: ten minutes without server or store in each phase, on a clock of our own
