@@ -106,38 +106,6 @@ class Runner:
         )
         self._several = Several(self._parts)
 
-    def describe(
-        self,
-        generator: What,
-        args: Mapping[str, Any],
-        tracker_id: TrackerId,
-        *,
-        run_key: str = "",
-        dry_run: bool = False,
-        around: Surroundings | None = None,
-    ) -> Document:
-        """Return the document that the generator describes; a document as it is.
-
-        Raises:
-            GeneratorNotFoundError: there is no such generator.
-            ConfigurationError: arguments that it does not take, or a program that
-                writes itself and describes nothing.
-            GeneratorFailedError: it failed; the exception of a function is the
-                cause.
-            GeneratorSkippedError: it says that there is nothing to do.
-            DocumentError: what it described is no document.
-        """
-        found = self.describe_all(
-            generator, args, tracker_id, run_key=run_key, dry_run=dry_run, around=around
-        )
-        if len(found) > 1:
-            raise ConfigurationError(
-                "generator",
-                f"it describes {len(found)} documents; lock all of their trackers, "
-                "and give the task no tracker of its own",
-            )
-        return found[0]
-
     def describe_all(
         self,
         generator: What,
@@ -148,10 +116,18 @@ class Runner:
         dry_run: bool = False,
         around: Surroundings | None = None,
     ) -> Documents:
-        """Return the document that the generator describes, or the several.
+        """Return the documents that the generator describes, one or several.
+
+        A document, or several, are returned as they are.
 
         Raises:
-            CodebeamerError: as `describe`.
+            GeneratorNotFoundError: there is no such generator.
+            ConfigurationError: arguments that it does not take, or a program that
+                writes itself and describes nothing.
+            GeneratorFailedError: it failed; the exception of a function is the
+                cause.
+            GeneratorSkippedError: it says that there is nothing to do.
+            DocumentError: what it described is no document.
         """
         if isinstance(generator, tuple):
             return generator
@@ -169,9 +145,10 @@ class Runner:
 
         Raises:
             PlanConflictError: somebody else edited what the document owns.
-            CodebeamerError: what `describe` raises, and what the server says.
+            ConfigurationError: it describes several documents.
+            CodebeamerError: what `describe_all` raises, and what the server says.
         """
-        document = self.describe(generator, args, tracker_id, dry_run=True)
+        document = _only(self.describe_all(generator, args, tracker_id, dry_run=True))
         return document, self._application.prepare(document, tracker_id)
 
     def plan_all(
@@ -257,12 +234,11 @@ class Runner:
         started, sent = self._clock.monotonic(), self._client.requests_made
         warnings: list[str] = []
         with self._parts.renewed([lock]) as guard:
-            document = self.describe(
-                generator,
-                args,
-                tracker_id,
-                run_key=run_key,
-                around=self._parts.surroundings(run_key, [lock], guard, warnings),
+            around = self._parts.surroundings(run_key, [lock], guard, warnings)
+            document = _only(
+                self.describe_all(
+                    generator, args, tracker_id, run_key=run_key, around=around
+                )
             )
             run, rest = self._go_on(lock, document, guard)
             wanted = rest or self._application.prepare(document, tracker_id, planned)
@@ -347,3 +323,13 @@ class Runner:
 
 def _nothing(_: object) -> None:
     pass
+
+
+def _only(found: Documents) -> Document:
+    if len(found) > 1:
+        raise ConfigurationError(
+            "generator",
+            f"it describes {len(found)} documents; lock all of their trackers, "
+            "and give the task no tracker of its own",
+        )
+    return found[0]

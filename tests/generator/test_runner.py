@@ -8,6 +8,7 @@ import pytest
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID, Emulator
 from airflow_codebeamer.errors import (
     BadRequestError,
+    ConfigurationError,
     DocumentError,
     ForbiddenError,
     GeneratorFailedError,
@@ -74,6 +75,18 @@ def test_a_plan_reads_only(server: Emulator, codebeamer: Codebeamer) -> None:
     assert plan.counts["created"] == 3
     assert len(document.items) == 3
     assert len(server.calls()) == 2  # the schema and one page of items
+
+
+def test_several_documents_are_no_matter_of_one_lock(
+    server: Emulator, codebeamer: Codebeamer, lock: Lock
+) -> None:
+    document, _ = codebeamer.runner.plan(signals, {"count": 2}, TRACKER)
+    several, before = (document, document), len(server.calls())
+    with pytest.raises(ConfigurationError, match="it describes 2 documents"):
+        codebeamer.runner.plan(several, {}, TRACKER)
+    with pytest.raises(ConfigurationError, match="lock all of their trackers"):
+        codebeamer.runner.apply(several, {}, TRACKER, lock, run_key="dag/run")
+    assert server.calls()[before:] == []
 
 
 def test_a_run_writes_verifies_and_tells_what_it_did(
