@@ -244,7 +244,8 @@ class LockSettings(_Frozen):
     #: How long a release waits for jobs of the server that were started under the lock.
     job_wait: timedelta = timedelta(minutes=10)
     #: How often a held tracker's permissions are read again, one request each time; 0
-    #: for never. A write right that is back, or new, is drift.
+    #: for never. A write right that is back, or new, is drift; by item locks an item
+    #: that is not locked by us any more, with one request for each item.
     watch: timedelta = timedelta(0)
     #: What to do about drift that the watch finds: take it away again and give it back
     #: at the end, only tell of it, or stop the work.

@@ -41,11 +41,17 @@ class Parts:
 
     @contextmanager
     def renewed(self, locks: Sequence[Lock]) -> Iterator[Guard]:
-        """Renew locks meanwhile; yields the guard that asks for all of them."""
+        """Renew locks meanwhile; yields the guard that asks for all of them.
+
+        Locks that were taken in one set have one heartbeat, which keeps them all.
+        """
         with ExitStack() as beating:
-            beats = [
-                beating.enter_context(Heartbeat(self.engine, lock)) for lock in locks
-            ]
+            beats: list[Heartbeat] = []
+            for lock in locks:
+                kept = {one.tracker_id for beat in beats for one in beat.locks}
+                if lock.tracker_id not in kept:
+                    beat = beating.enter_context(Heartbeat(self.engine, lock))
+                    beats.append(beat)
 
             def guard() -> None:
                 for beat in beats:

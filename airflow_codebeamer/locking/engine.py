@@ -16,6 +16,7 @@ from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
 from airflow_codebeamer.locking.death import mark_consistent
 from airflow_codebeamer.locking.jobs import register_job
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock, Owner
+from airflow_codebeamer.locking.lookout import Lookout
 from airflow_codebeamer.locking.parts import Deadlines, Parts, Undo
 from airflow_codebeamer.locking.records.ledger import Ledger
 from airflow_codebeamer.locking.records.store import LockStore
@@ -25,7 +26,11 @@ from airflow_codebeamer.locking.rights.amending import amend, answer
 from airflow_codebeamer.locking.rights.preflight import Preflight, look
 from airflow_codebeamer.locking.rotation import Rotation
 from airflow_codebeamer.locking.sets import find_set, release_all
-from airflow_codebeamer.locking.strategies import find_strategy, strategy_of
+from airflow_codebeamer.locking.strategies import (
+    find_strategy,
+    strategy_of,
+    watch_of,
+)
 from airflow_codebeamer.locking.taking import LockTaking
 from airflow_codebeamer.settings import LockSettings
 
@@ -294,6 +299,26 @@ class LockEngine(LockTaking):
         One request by role permissions, one for each item by item locks.
         """
         return tuple(strategy_of(lock).verify(self.parts, lock))
+
+    def look_out(
+        self,
+        lock: Lock,
+        on_failed: Callable[[LockLostError], None],
+        *,
+        lease: timedelta | None = None,
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> Lookout | None:
+        """Look every `watch` whether others got back what a held lock took from them.
+
+        Returns what looks, begun, on a thread of its own, until its `stop`; None if
+        the setting is 0 or there is nothing to look at, which is said. One request a
+        look by role permissions, one for each item by item locks; of a freeze all
+        who share it look as often as one. See `Lookout` for the rest.
+        """
+        found = watch_of(self.parts, lock, on_failed, lease=lease, is_wanted=is_wanted)
+        if found is not None:
+            found.start()
+        return found
 
     def register_job(self, lock: Lock, job_id: int, what: str = "") -> None:
         """Say that a job of the server was started under a lock.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from airflow_codebeamer.errors import DatabaseError, LockLostError
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
+from airflow_codebeamer.locking.lookout import Lookout
 from airflow_codebeamer.locking.pulse import Pulse
-from airflow_codebeamer.locking.rights.watching import RoleWatch
 
 if TYPE_CHECKING:
     from airflow_codebeamer.locking.engine import LockEngine
@@ -28,10 +28,10 @@ class Heartbeat:
     leaving without an error sets the `bridge` lease again, for whoever comes
     next; leaving with an error sets nothing and lets the lease run out, unless
     the next one comes before. Ask `guard` before each write. With the setting
-    `watch` the tracker's permissions are read again meanwhile (`RoleWatch`).
+    `watch` what the lock took is looked at again meanwhile (`LockEngine.look_out`).
 
-    Of a lock that was taken in a set, the whole set: all are renewed, and what is
-    lost of one is lost of all.
+    Of a lock that was taken in a set, the whole set (`locks`): all are renewed and
+    watched, and what is lost of one is lost of all.
 
     Not promised: that the block stops by itself when the lock is lost. `guard`
     raises, and `on_lost` is called once, from the thread.
@@ -55,7 +55,12 @@ class Heartbeat:
         self._end = threading.Event()
         self._keeping: threading.Thread | None = None
         self._pulses = [(lock, self._pulse())]
-        self._watches: list[RoleWatch] = []
+        self._watches: list[Lookout] = []
+
+    @property
+    def locks(self) -> tuple[Lock, ...]:
+        """The locks that are kept: of a set all of them, once it was entered."""
+        return tuple(lock for lock, _ in self._pulses)
 
     @property
     def is_lost(self) -> bool:
@@ -110,11 +115,9 @@ class Heartbeat:
             pulse.beat(lock)
         for lock, pulse in self._pulses:
             pulse.start(lock)
-            if lock.strategy == ROLE_PERMISSIONS:
-                failed = partial(pulse.lose, lock)
-                self._watches.append(RoleWatch(self._engine.parts, lock, failed))
-        for watch in self._watches:
-            watch.start()
+            watch = self._engine.look_out(lock, partial(pulse.lose, lock))
+            if watch is not None:
+                self._watches.append(watch)
         if any(lock.strategy != ROLE_PERMISSIONS for lock, _ in self._pulses):
             self._keeping = threading.Thread(target=self._keep, daemon=True)
             self._keeping.start()

@@ -40,7 +40,7 @@ class RoleEntry:
 
     `granted` is what others gave it while the tracker was held and the lock took
     again; `first_original` is the original without that, None if it is the same.
-    `answer` is what a person decided of it, `revision` counts amendments by hand.
+    `answer` is what a person decided of it, `revision` counts amendments.
     `renamed` is what the server calls it now, if that is not `name`; not stored.
     """
 

@@ -17,7 +17,7 @@ from airflow_codebeamer.locking.records.history import Event
 from airflow_codebeamer.locking.records.journalled import list_owed
 from airflow_codebeamer.locking.records.store import LockStore
 from airflow_codebeamer.locking.records.ticket import Ticket
-from airflow_codebeamer.locking.rights.drift import DRIFT, Drift
+from airflow_codebeamer.locking.rights.drift import DRIFT, TAKEN, Drift, list_drift
 from airflow_codebeamer.locking.rights.owed import OwedRights
 from airflow_codebeamer.locking.rights.questions import Question, list_questions
 from airflow_codebeamer.locking.rights.why import Taking, list_takings
@@ -98,10 +98,8 @@ class LockStatus:
         """Return the write rights that were seen while this lock was held."""
         if lock.lineage is None or not lock.state.is_owned:
             return []
-        return [
-            Drift.of(event)
-            for event in self._records.history.list_lineage(lock.lineage, DRIFT)
-        ]
+        history = self._records.history
+        return list_drift(history.list_lineage(lock.lineage, DRIFT, TAKEN))
 
     def list_takings(
         self, server: str, tracker_id: TrackerId, role: str, permission: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,9 @@ class LeaseKeeper:
     A thread of the task's own process renews the whole lease at each beat, so
     that the lock outlives the task by that lease: time for a retry or for what
     follows. When the lock is lost meanwhile, the task is told to stop by its
-    `on_kill`, and its main thread gets an error that no retry follows.
+    `on_kill`, and its main thread gets an error that no retry follows. With the
+    setting `watch` it is looked, as while a generator runs, whether others got their
+    rights back, and `on_drift` at "fail" stops the task in the same way.
 
     Not promised: renewal while the task is deferred or waits to be rescheduled;
     there is no process then. Nor that code which catches every exception, or
@@ -71,8 +73,7 @@ class LeaseKeeper:
             locks = [_current(codebeamer, lock) for lock in held.locks]
             for lock in locks:
                 codebeamer.engine.renew(lock, lease=lease)
-        for lock in locks:
-            _Watch(codebeamer, lock, lease, context).start()
+        _Keeping(codebeamer, locks, lease, context).start()
 
     def _handle(self, context: Context) -> Held:
         ti = context["ti"]
@@ -103,17 +104,22 @@ def _current(codebeamer: Codebeamer, given: Lock) -> Lock:
     return found
 
 
-class _Watch:
-    """One lock, renewed while one task lives."""
+class _Keeping:
+    """Locks renewed, and watched if that is asked for, while one task lives."""
 
     def __init__(
-        self, codebeamer: Codebeamer, lock: Lock, lease: timedelta, context: Context
+        self,
+        codebeamer: Codebeamer,
+        locks: Sequence[Lock],
+        lease: timedelta,
+        context: Context,
     ) -> None:
         self._codebeamer = codebeamer
-        self._lock = lock
+        self._locks = locks
         self._lease = lease
         self._ti: Any = context["ti"]
         self._task: Any = context["task"]
+        self._mutex = threading.Lock()
         self._lost: LockLostError | None = None
 
     def start(self) -> None:
@@ -121,30 +127,36 @@ class _Watch:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, self._interrupt)
         threading.Thread(target=self._run, name="lock-keeper", daemon=True).start()
+        for lock in self._locks:
+            self._codebeamer.engine.look_out(
+                lock, self._stop, lease=self._lease, is_wanted=self._is_alive
+            )
 
     def _run(self) -> None:
         beat = self._codebeamer.settings.lock.beat.total_seconds()
         never = threading.Event()
         while not never.wait(beat) and self._is_alive():
             try:
-                self._renew()
+                for lock in self._locks:
+                    self._renew(lock)
             except LockLostError as error:
                 self._stop(error)
                 return
 
-    def _renew(self) -> None:
+    def _renew(self, lock: Lock) -> None:
         try:
-            self._codebeamer.engine.renew(self._lock, lease=self._lease)
+            self._codebeamer.engine.renew(lock, lease=self._lease)
         except DatabaseError as error:
             log.warning("The lease is not renewed: %s", error)
             # Says that it is lost when our own time for it is over.
-            self._codebeamer.engine.guard(self._lock)
+            self._codebeamer.engine.guard(lock)
 
     def _stop(self, error: LockLostError) -> None:
-        if not self._is_alive():
-            return
+        with self._mutex:
+            if self._lost is not None or not self._is_alive():
+                return
+            self._lost = error
         log.error("%s The task is stopped.", error)
-        self._lost = error
         try:
             self._task.on_kill()
         except Exception as failed:

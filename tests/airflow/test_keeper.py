@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +20,7 @@ from airflow_codebeamer.operators import LeaseKeeper, LockTrackerOperator
 from airflow_codebeamer.wiring import Codebeamer
 
 TRACKER = TrackerId(DEMO_TRACKER_ID)
+OTHER = TrackerId(2002)
 RUN = "fill/manual/1"
 LEASE = timedelta(minutes=10)
 
@@ -144,3 +145,75 @@ def test_a_store_that_is_away_is_worth_a_retry(
     monkeypatch.setenv("AIRFLOW__CODEBEAMER__LOCK_STORE", away)
     with pytest.raises(DatabaseError):
         keep(work)
+
+
+def grant(here: Any, tracker: int) -> None:
+    """Give testers the right to edit, as an administrator would."""
+    world = here.server.world()
+    (role,) = [one["id"] for one in world["roles"] if one["name"] == "Tester"]
+    path = f"/v3/trackers/{tracker}/roles/{role}/permissions"
+    body = {"permissions": [{"id": number} for number in (0, 1, 2)]}
+    assert here.server.act("bond", "PUT", path, body) == 200
+
+
+def watched(site: Any, count: int) -> bool:
+    """Whether the permissions were read so often."""
+    looks = [call["operation"] for call in site.server.calls()]
+    return looks.count("getTrackerPermissionsWithRoles") >= count
+
+
+def test_the_watch_runs_while_somebody_elses_task_works(
+    here: Any,
+    work: Work,
+    elsewhere: Codebeamer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__WATCH_SECONDS", "0.1")
+    here.server.clear_calls()
+    keep(work)
+    until(lambda: watched(here, 2))
+    grant(here, TRACKER)
+    found = elsewhere.status.find(elsewhere.settings.server.base, TRACKER)
+    assert found is not None
+    until(
+        lambda: [one.is_taken for one in elsewhere.status.list_drift(found)] == [True]
+    )
+    assert elsewhere.engine.verify(found) == ()
+    until(lambda: lease_of(elsewhere) > datetime.now(UTC) + LEASE / 2)
+    work.end()
+    until(lambda: f"watch-{TRACKER}" not in {one.name for one in threading.enumerate()})
+
+
+def test_drift_under_fail_stops_somebody_elses_task(
+    here: Any, work: Work, elsewhere: Codebeamer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__WATCH_SECONDS", "0.1")
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__ON_DRIFT", "fail")
+    keep(work)
+    grant(here, TRACKER)
+    with pytest.raises(AirflowFailException, match="role Tester may"):
+        until(lambda: False)
+    assert work.killed.is_set()
+    # The lock is still the run's, and released as usual.
+    assert here.owners() == {TRACKER: RUN}
+    assert elsewhere.engine.release(TRACKER, owner_key=RUN).released
+
+
+def test_one_lost_lock_of_several_stops_the_task(
+    here: Any, elsewhere: Codebeamer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The word is of whichever lock it was, not only of the last."""
+    monkeypatch.setenv("AIRFLOW__CODEBEAMER__BEAT_SECONDS", "0.1")
+    ti = SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)
+    both = [TRACKER, OTHER]
+    lock = LockTrackerOperator(task_id="lock", tracker_id=both, lease=LEASE)
+    work = Work(lock.execute({"ti": ti}))
+    keep(work)
+    release = threading.Thread(
+        target=elsewhere.engine.release, args=(TRACKER,), kwargs={"owner_key": RUN}
+    )
+    release.start()
+    with pytest.raises(AirflowFailException, match="The lock of tracker 2001 was lost"):
+        until(lambda: False)
+    release.join()
+    work.end()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_codebeamer.client import Client
-from airflow_codebeamer.clock import Clock, ManualClock
+from airflow_codebeamer.clock import Clock, ManualClock, SystemClock
 from airflow_codebeamer.database import Database
 from airflow_codebeamer.emulator import Emulator, WorldBuilder
 from airflow_codebeamer.ids import TrackerId
@@ -207,6 +207,17 @@ def make_bench(tmp_path: Path, clock: ManualClock) -> Iterator[Callable[..., Ben
 def bench(make_bench: Callable[..., Bench]) -> Bench:
     """Return a server with two writing roles, a reader, and a store."""
     return make_bench()
+
+
+@pytest.fixture
+def stored(bench: Bench, database: Database) -> Bench:
+    """Return the bench with a store of each dialect in turn, and the store's own time.
+
+    Name it before what takes a lock: it is the same bench, of another store.
+    """
+    bench.database.close()
+    bench.database, bench.clock = database, SystemClock()
+    return bench
 
 
 @pytest.fixture

@@ -77,7 +77,8 @@ def test_only_a_held_lock_is_amended(bench, owner):
         _amend(bench, remove=["issue_delete"])
 
 
-def test_a_watch_that_read_before_an_amendment_does_not_undo_it(bench, held, owner):
+def test_a_watch_that_read_before_an_amendment_does_not_undo_it(stored, held, owner):
+    bench = stored
     engine, lock = held
     store = engine.parts.store
     stale = engine.parts.ledger.list_roles(lock.lineage)[bench.place.roles["Writer 1"]]

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from airflow_codebeamer.clock import SystemClock
 from airflow_codebeamer.errors import (
     ForeignChangesError,
     NotFoundError,
@@ -332,14 +331,6 @@ def test_fail_is_said_when_the_tracker_is_free(bench, owner):
         report.require()
     assert raised.value.count == 1
     assert f"item {scene.items[0]} changed by root" in str(raised.value)
-
-
-@pytest.fixture
-def stored(bench, database):
-    """A bench whose store is of this dialect."""
-    bench.database.close()
-    bench.database, bench.clock = database, SystemClock()
-    return bench
 
 
 def test_a_release_by_its_owner_raises_by_itself_when_all_is_free(stored, owner):

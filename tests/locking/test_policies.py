@@ -228,6 +228,25 @@ def test_ask_waits_for_a_person_who_says_what_becomes_of_it(
     assert ("answered", "carol") in kinds
 
 
+def test_each_policy_means_the_same_on_each_store(stored, make_held, owner):
+    left = {"merge": sorted({*WRITER, 5} - {10}), "exact": WRITER, "keep": EDITED}
+    for policy, rights in left.items():
+        make_held(policy)
+        stored.grant("Writer 1", EDITED)
+        assert _release(stored, owner).released
+        assert stored.rights("Writer 1") == rights
+        stored.grant("Writer 1", WRITER)
+        stored.engine().accept_permissions(stored.tracker, by="carol", reason="reset")
+    make_held("ask")
+    stored.grant("Writer 1", EDITED)
+    with pytest.raises(RestorePendingError):
+        _release(stored, owner)
+    assert stored.rights("Writer 1") == EDITED
+    _answer(stored, "Writer 1", "exact")
+    assert _release(stored, owner).released
+    assert stored.rights("Writer 1") == WRITER
+
+
 def test_who_waits_for_a_person_costs_no_request(bench, make_held, owner):
     make_held("ask")
     bench.grant("Writer 1", EDITED)

@@ -70,7 +70,8 @@ def test_a_grant_is_taken_again_and_comes_back_with_the_rest(bench, make_held, o
     assert told.endswith("taken away again)")
 
 
-def test_the_grant_is_in_the_journal_before_it_is_taken(bench, make_held):
+def test_the_grant_is_in_the_journal_before_it_is_taken(stored, make_held):
+    bench = stored
     held = make_held()
     bench.grant("Writer 1", [0, 2, 5, 8, 10, 21])
     bench.server.add_fault({"kind": "status", "status": 403, "operation": PUT})

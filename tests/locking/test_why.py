@@ -71,7 +71,8 @@ def test_a_role_that_no_lock_has_seen_is_refused(bench, owner, why):
         why("Nobody")
 
 
-def test_what_people_did_meanwhile_is_told_with_who_and_why(bench, owner, why):
+def test_what_people_did_meanwhile_is_told_with_who_and_why(stored, owner, why):
+    bench = stored
     engine = bench.engine()
     lock = engine.acquire(bench.tracker, owner=owner)
     bench.grant("Writer 1", [0, 2, 5, 8, 10, 21])

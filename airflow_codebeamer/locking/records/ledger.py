@@ -19,7 +19,7 @@ from airflow_codebeamer.database import role_journal_table
 from airflow_codebeamer.errors import DatabaseError
 from airflow_codebeamer.ids import Lineage, PermissionId, RoleId
 from airflow_codebeamer.journal import Entry, Journal
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import FREEZE, Lock
 from airflow_codebeamer.locking.permissions import (
     Rights,
     rights_from_json,
@@ -121,14 +121,20 @@ class Ledger:
     ) -> int:
         """Write down what is about to be sent for a role; return its number.
 
+        Of a freeze, which several may watch, the entry's revision rises by one.
+
         Raises:
             LockLostError: the lock is not ours any more; do not send.
+            DatabaseError: the role was amended since it was read; do not send.
         """
         with self._store.fenced(lock, lease) as connection:
             self._update(connection, lock, entry)
             if amended:
                 detail = {"role": entry.name, "granted": amended}
                 self._store.history.record(lock, "amended", detail, within=connection)
+            if lock.mode == FREEZE:
+                # Another watch of it that read before us writes nothing over this.
+                self._set(connection, lock, entry.role_id, revision=entry.revision + 1)
             return self._journal.begin(
                 str(lock.lineage),
                 kind,

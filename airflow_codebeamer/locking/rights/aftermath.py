@@ -7,7 +7,13 @@ from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import NOTHING, Rights, difference
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.rights.drift import DOUBT, DRIFT, OVERRULED, drift_of
+from airflow_codebeamer.locking.rights.drift import (
+    DOUBT,
+    DRIFT,
+    OVERRULED,
+    TAKEN,
+    drift_of,
+)
 from airflow_codebeamer.locking.rights.policies import is_drifted, policy_of
 from airflow_codebeamer.locking.rights.writing import RoleWriter
 from airflow_codebeamer.locking.roles import Phase, RoleEntry
@@ -66,7 +72,7 @@ class Aftermath:
         lineage, history = self._lock.lineage, self._parts.history
         if lineage is None:
             return tuple(self.drift.values())
-        events = history.list_lineage(lineage, DRIFT, OVERRULED, DOUBT)
+        events = history.list_lineage(lineage, DRIFT, TAKEN, OVERRULED, DOUBT)
         seen = drift_of(events)
         earlier = [text for role, text in seen.items() if role not in self.drift]
         doubts = [str(e.detail["what"]) for e in events if e.kind == DOUBT]

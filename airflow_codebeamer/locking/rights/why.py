@@ -20,7 +20,12 @@ from airflow_codebeamer.locking.permissions import (
 from airflow_codebeamer.locking.records.history import Event, History
 from airflow_codebeamer.locking.records.journalled import list_entries
 from airflow_codebeamer.locking.records.ledger import REDUCE, RESTORE
-from airflow_codebeamer.locking.rights.drift import DOUBT, DRIFT, OVERRULED, Drift
+from airflow_codebeamer.locking.rights.drift import (
+    DOUBT,
+    DRIFT,
+    OVERRULED,
+    list_drift,
+)
 from airflow_codebeamer.locking.roles import RoleEntry
 
 __all__ = ["Taking", "list_takings"]
@@ -182,8 +187,10 @@ def _back(
     return None, ""
 
 
-def _notes(entry: RoleEntry, events: Iterable[Event]) -> Iterable[str]:
+def _notes(entry: RoleEntry, events: Sequence[Event]) -> Iterable[str]:
+    drifts = iter(list_drift(events))
     for event in events:
+        drift = next(drifts) if event.kind == DRIFT else None
         detail = event.detail
         if event.kind == "breaking":
             yield (
@@ -194,8 +201,8 @@ def _notes(entry: RoleEntry, events: Iterable[Event]) -> Iterable[str]:
         if detail.get("role") != entry.name or not by_id:
             continue
         moment = _moment(event.at)
-        if event.kind == DRIFT:
-            yield f"{moment}  {Drift.of(event)}"
+        if drift is not None:
+            yield f"{moment}  {drift}"
         elif event.kind in (OVERRULED, DOUBT):
             yield f"{moment}  {detail['what']}"
         elif event.kind == "amended":

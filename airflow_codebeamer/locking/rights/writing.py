@@ -25,7 +25,7 @@ from airflow_codebeamer.errors import (
     TransportError,
 )
 from airflow_codebeamer.ids import RoleId
-from airflow_codebeamer.locking.lock import Lock
+from airflow_codebeamer.locking.lock import FREEZE, Lock
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import (
     NOTHING,
@@ -99,7 +99,7 @@ class RoleWriter:
         except ApiError as error:
             self._parts.ledger.refused(number, f"status {error.status}")
             raise
-        shown = Permissions.of(answer)
+        entry, shown = self.entries[entry.role_id], Permissions.of(answer)
         self._settle(number, entry, value, shown, is_first=is_first and kind != RESTORE)
         self.current = shown if self._is_whole(shown) else self.read()
         return True
@@ -111,7 +111,8 @@ class RoleWriter:
             self.lock, kind, entry, value, lease=lease, amended=self._amended(entry)
         )
         parts.deadlines.note(self.lock, sent, lease)
-        self.entries[entry.role_id] = entry
+        revision = entry.revision + (self.lock.mode == FREEZE)
+        self.entries[entry.role_id] = replace(entry, revision=revision)
         return number
 
     def _amended(self, entry: RoleEntry) -> str:

@@ -12,16 +12,19 @@ from airflow_codebeamer.locking.strategies.registry import (
 )
 from airflow_codebeamer.locking.strategies.role_permissions import RolePermissions
 from airflow_codebeamer.locking.strategies.strategy import Entering, Leaving, Strategy
+from airflow_codebeamer.locking.strategies.watches import ItemWatch, watch_of
 
 __all__ = [
     "STRATEGIES_GROUP",
     "Advisory",
     "Entering",
     "ItemLocks",
+    "ItemWatch",
     "Leaving",
     "RolePermissions",
     "Strategy",
     "find_strategy",
     "list_strategies",
     "strategy_of",
+    "watch_of",
 ]

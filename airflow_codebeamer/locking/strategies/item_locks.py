@@ -38,7 +38,7 @@ from airflow_codebeamer.locking.strategies.chosen_items import (
 from airflow_codebeamer.locking.strategies.strategy import Strategy
 from airflow_codebeamer.locking.wish import Wish
 
-__all__ = ["ItemLocks"]
+__all__ = ["ItemLocks", "list_astray", "relock"]
 
 #: Kinds of intents.
 TAKE = "lock item"
@@ -90,12 +90,10 @@ class ItemLocks(Strategy):
 
     def verify(self, parts: Parts, lock: Lock) -> Sequence[str]:
         """Name the items that are not locked by us; one request for each."""
-        said = []
-        for item_id in chosen_of(parts, lock):
-            who = holder(parts, item_id)
-            if who != parts.client.settings.login:
-                said.append(f"item {item_id} is locked by {who or 'nobody'}")
-        return said
+        return [
+            f"item {item_id} is locked by {who or 'nobody'}"
+            for item_id, who in list_astray(parts, lock).items()
+        ]
 
     def keep(self, parts: Parts, lock: Lock) -> None:
         """Renew every item's lock when a third of its time is over.
@@ -113,7 +111,7 @@ class ItemLocks(Strategy):
             self._kept[key] = now
         try:
             for item_id in chosen_of(parts, lock):
-                _renew(parts, lock, item_id)
+                relock(parts, lock, item_id)
         except BaseException:
             with self._mutex:
                 self._kept.pop(key, None)
@@ -262,6 +260,45 @@ def chosen_of(parts: Parts, lock: Lock) -> tuple[ItemId, ...]:
     return tuple(ItemId(n) for n in event.detail["items"]) if event else ()
 
 
+def list_astray(parts: Parts, lock: Lock) -> dict[ItemId, str]:
+    """Return the items that are not locked by us, and by whom; a request for each.
+
+    What is gone from the server has no lock any more, and needs none.
+    """
+    found = {}
+    for item_id in chosen_of(parts, lock):
+        try:
+            who = holder(parts, item_id)
+        except NotFoundError:
+            continue
+        if who != parts.client.settings.login:
+            found[item_id] = who
+    return found
+
+
+def relock(parts: Parts, lock: Lock, item_id: ItemId) -> None:
+    """Lock an item once more; its intent is in the journal since it was first taken.
+
+    Raises:
+        LockLostError: somebody else has locked it.
+    """
+    try:
+        _put(parts, lock, item_id)
+    except ForbiddenError as error:
+        who = holder(parts, item_id)
+        if who and who != parts.client.settings.login:
+            raise LockLostError(
+                lock.tracker_id,
+                expected=lock.epoch,
+                found=None,
+                why=f"{who} has locked item {item_id}",
+            ) from error
+        if who:
+            # A server that does not let the holder renew: give it back and take it.
+            parts.client.items.unlock(item_id)
+        _put(parts, lock, item_id)
+
+
 def holder(parts: Parts, item_id: ItemId) -> str:
     """Return the log-in name of who has locked an item, empty if nobody: one request.
 
@@ -286,22 +323,3 @@ def _put(parts: Parts, lock: Lock, item_id: ItemId) -> None:
     parts.client.items.lock(
         item_id, hard=False, duration=f"{minutes // 60}:{minutes % 60:02d}h"
     )
-
-
-def _renew(parts: Parts, lock: Lock, item_id: ItemId) -> None:
-    """Lock an item once more; its intent is in the journal since it was first taken."""
-    try:
-        _put(parts, lock, item_id)
-    except ForbiddenError as error:
-        who = holder(parts, item_id)
-        if who and who != parts.client.settings.login:
-            raise LockLostError(
-                lock.tracker_id,
-                expected=lock.epoch,
-                found=None,
-                why=f"{who} has locked item {item_id}",
-            ) from error
-        if who:
-            # A server that does not let the holder renew: give it back and take it.
-            parts.client.items.unlock(item_id)
-        _put(parts, lock, item_id)
