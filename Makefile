@@ -5,6 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := airflow_codebeamer tests dags docs
 
+# Tests start hundreds of processes: each would compile all modules for itself.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check nightly large access adversary handover bench matrix matrix-celery model schedules seeded rounds outages release fuzz \
 	up format clean
 

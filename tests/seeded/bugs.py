@@ -350,11 +350,8 @@ BUGS = (
         (
             Change(
                 "locking/rights/late.py",
-                """\
-        if event.lineage is not None:
-            scopes.add(event.lineage)
-""",
-                "",
+                "    scopes = history.list_lineages(server, tracker_id, oldest)\n",
+                "    scopes: set[Lineage] = set()\n",
             ),
         ),
         (

@@ -29,9 +29,17 @@ _EVENTS = (
     )
     .order_by(event_table.c.number)
 )
+_OF_KINDS = event_table.c.kind.in_(bindparam("kinds", expanding=True))
 _SINCE = _EVENTS.where(event_table.c.at >= bindparam("since"))
+_SINCE_OF_KINDS = _SINCE.where(_OF_KINDS)
+_LINEAGES_SINCE = (
+    _SINCE.with_only_columns(event_table.c.lineage)
+    .where(event_table.c.lineage.is_not(None))
+    .order_by(None)
+    .distinct()
+)
 _LAST = (
-    _EVENTS.where(event_table.c.kind.in_(bindparam("kinds", expanding=True)))
+    _EVENTS.where(_OF_KINDS)
     .order_by(None)
     .order_by(event_table.c.number.desc())
     .limit(1)
@@ -96,17 +104,38 @@ class History:
         with self._database.begin() as connection:
             connection.execute(statement, event)
 
-    def list_events(
-        self, server: str, tracker_id: TrackerId, *, since: datetime | None = None
-    ) -> list[Event]:
+    def list_events(self, server: str, tracker_id: TrackerId) -> list[Event]:
         """Return a tracker's events, the oldest first."""
-        statement = _EVENTS if since is None else _SINCE
         which = {"of_server": server, "of_tracker": tracker_id}
-        if since is not None:
-            which["since"] = since.timestamp()
         with self._database.read() as connection:
-            rows = connection.execute(statement, which).mappings()
+            rows = connection.execute(_EVENTS, which).mappings()
             return [_event(row) for row in rows]
+
+    def list_recent(
+        self, server: str, tracker_id: TrackerId, since: datetime, *kinds: str
+    ) -> list[Event]:
+        """Return a tracker's events of these kinds since then, the oldest first."""
+        which = {
+            "of_server": server,
+            "of_tracker": tracker_id,
+            "since": since.timestamp(),
+            "kinds": kinds,
+        }
+        with self._database.read() as connection:
+            rows = connection.execute(_SINCE_OF_KINDS, which).mappings()
+            return [_event(row) for row in rows]
+
+    def list_lineages(
+        self, server: str, tracker_id: TrackerId, since: datetime
+    ) -> set[Lineage]:
+        """Return under which lineages something happened to a tracker since then."""
+        which = {
+            "of_server": server,
+            "of_tracker": tracker_id,
+            "since": since.timestamp(),
+        }
+        with self._database.read() as connection:
+            return set(connection.scalars(_LINEAGES_SINCE, which))
 
     def find_last(
         self, server: str, tracker_id: TrackerId, *kinds: str

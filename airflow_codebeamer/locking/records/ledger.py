@@ -271,11 +271,13 @@ class Ledger:
         found = self._journal.list_entries(lineage, kind=kind)
         return [entry for entry in found if key in ("", entry.key)]
 
-    def list_unsettled(self, *lineages: Lineage) -> list[Entry]:
+    def list_unsettled(
+        self, *lineages: Lineage, kind: str | None = None
+    ) -> list[Entry]:
         """Return the intents of which nobody knows whether they took effect."""
         return [
             entry
-            for entry in self._journal.list_entries(*lineages)
+            for entry in self._journal.list_entries(*lineages, kind=kind)
             if entry.is_open or entry.outcome.get("result") == UNKNOWN
         ]
 

@@ -39,21 +39,21 @@ def list_late(
     if nothing happened under it for a day.
     """
     oldest = parts.store.now() - AGE
-    scopes = {lineage} if lineage else set()
+    history, server = parts.history, parts.server
+    scopes = history.list_lineages(server, tracker_id, oldest)
+    if lineage:
+        scopes.add(lineage)
     accepted = oldest
     landed: set[int] = set()
-    for event in parts.history.list_events(parts.server, tracker_id, since=oldest):
-        if event.lineage is not None:
-            scopes.add(event.lineage)
+    for event in history.list_recent(server, tracker_id, oldest, "heal", "accepted"):
         if event.kind == "heal" and not with_healed:
             landed.update(event.detail["requests"])
         if event.kind == "accepted":
             accepted = event.at
     return [
         intent
-        for intent in parts.ledger.list_unsettled(*scopes)
-        if intent.kind == REDUCE
-        and intent.begun_at > oldest
+        for intent in parts.ledger.list_unsettled(*scopes, kind=REDUCE)
+        if intent.begun_at > oldest
         and intent.begun_at >= accepted
         and intent.number not in landed
     ]
