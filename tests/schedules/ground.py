@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +16,27 @@ from typing import Any
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.client.transport import Transport
-from airflow_codebeamer.emulator import READ_ONLY, WorldBuilder
+from airflow_codebeamer.emulator import READ_ONLY
 from airflow_codebeamer.emulator.app import Application
 from airflow_codebeamer.emulator.step import Answer, Asked
 from airflow_codebeamer.emulator.world import Role, World
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.journal import Journal
 from airflow_codebeamer.locking import LockEngine, LockStore
+from airflow_codebeamer.locking.rotation import Rotation, Writer
 from airflow_codebeamer.settings import LockSettings, ServerSettings
 from tests.schedules.clock import DueClock, StoreClock
 from tests.schedules.process import FusedStore, InProcess, Process, broken
+from tests.schedules.scenes import WRITE, Scene, pair, plain, rotating
 from tests.schedules.stores import PostgresStore, SqliteStore
 from tests.schedules.truth import Truth
 
 __all__ = ["EDITS", "BadError", "Ground", "Image"]
 
 URL = "http://codebeamer.invalid/cb"
-READ = (0, 2, 8, 10, 25)
-WRITE = (0, 1, 2, 3, 4, 7, 8, 10, 11)
+_SCENES = {"rotation": rotating, "two trackers": pair}
+_POLICIES = ("exact", "keep")
+_PERMISSIONS = re.compile(r"/trackers/(\d+)/.*permissions")
 #: What an administrator may do; each changes one role.
 EDITS = (
     "grant reading",
@@ -71,15 +75,21 @@ class Image:
 
 
 class Ground:
-    """One tracker with so many writing roles, one reader and the exclusive role."""
+    """A scene with so many writing roles, and one reader."""
 
-    def __init__(self, place: Path, writing: int, *, postgres: str = "") -> None:
+    def __init__(
+        self, place: Path, writing: int, *, form: str = "", postgres: str = ""
+    ) -> None:
+        #: What is played on it, "" for a lock as it is by default.
+        self.form = form
+        policy = form if form in _POLICIES else "merge"
+        self.settings = LockSettings(restore_policy=policy)
         self.clock = DueClock(self._passed)
         self.store_clock = StoreClock(self.clock)
         self.store: Any = (
             PostgresStore(postgres, self.store_clock)
             if postgres
-            else SqliteStore(place / f"store{writing}.db", self.store_clock)
+            else SqliteStore(place / f"store{writing}{form}.db", self.store_clock)
         )
         self._due: list[Due] = []
         #: Whether a request of this schedule was, or is, late.
@@ -87,46 +97,43 @@ class Ground:
         #: Whether one was, or is, later than the lock delay covers.
         self.has_very_late = False
         self.epoch = 0
+        self._epochs: dict[int, int] = {}
         self.process = Process()
-        self._build(writing)
+        scene = _SCENES.get(form, plain)(writing)
+        self._build(scene)
+        self._client = self._login("generator")
+        self._rotation = Rotation(
+            [Writer(name, self._login(name)) for name in scene.turning]
+        )
+        # Once a day a preflight asks who else is in the role: not in what is counted.
+        for tracker in self.trackers:
+            self.engine(self.process).preflight(tracker).require()
+        self.start = self.image()
+
+    def _build(self, scene: Scene) -> None:
+        self.project, self.exempt = scene.project, scene.exempt
+        self.writers, self.reader = scene.writers, scene.reader
+        self.trackers, self.tracker = scene.trackers, scene.trackers[0]
+        self.turning = frozenset(scene.turning.values())
+        self._application = Application(World.load(scene.world))
+        self._application.clock.stop()
+        rights = {role: frozenset(ids) for role, ids in scene.permissions.items()}
+        self.truth = Truth.of(rights)
+        # What their turn gives them was given them by whoever set the rotation up.
+        more = dict.fromkeys(self.turning, frozenset(range(28)))
+        self.truth.ever.update(more)
+
+    def _login(self, login: str) -> Client:
         settings = ServerSettings(
             url=URL,
-            login="generator",
-            password="generator",
+            login=login,
+            password=login,
             requests_per_second=None,
             requests_per_minute=None,
         )
         adapter = InProcess(self._carry)
         transport = Transport(settings, self.clock, adapter=adapter)
-        self._client = Client(settings, transport=transport)
-        # Once a day a preflight asks who else is in the role: not in what is counted.
-        self.engine(self.process).preflight(self.tracker).require()
-        self.start = self.image()
-
-    def _build(self, writing: int) -> None:
-        build = WorldBuilder()
-        account = build.user("generator")
-        build.user("root", system_admin=True)
-        self.project = build.project("Brake System", "BRK")
-        self.exempt = build.role(self.project, "Generator", trackers_admin=True)
-        build.member(self.project, account, self.exempt)
-        alice = build.user("alice")
-        permissions: dict[int, tuple[int, ...]] = {self.exempt: tuple(range(28))}
-        self.writers = []
-        for number in range(writing):
-            role = build.role(self.project, f"Writer {number}")
-            permissions[role] = (*WRITE, 22 + number)
-            self.writers.append(role)
-        build.member(self.project, alice, self.writers[-1])
-        self.reader = build.role(self.project, "Reader")
-        permissions[self.reader] = READ
-        self.tracker = TrackerId(
-            build.tracker(self.project, "T", "T", permissions=permissions)
-        )
-        self._application = Application(World.load(build.build()))
-        self._application.clock.stop()
-        rights = {role: frozenset(ids) for role, ids in permissions.items()}
-        self.truth = Truth.of(rights)
+        return Client(settings, transport=transport)
 
     def engine(
         self, process: Process, settings: LockSettings | None = None
@@ -140,9 +147,10 @@ class Ground:
             LockStore(database),
             Journal(database),
             self._client,
-            settings or LockSettings(),
+            settings or self.settings,
             clock=self.clock,
             exclusive_role="Generator",
+            rotation=self._rotation if self.turning else None,
         )
 
     def image(self) -> Image:
@@ -164,7 +172,7 @@ class Ground:
         self.clock.seconds, self._due = image.seconds, list(image.due)
         self.has_late = self.has_very_late = bool(image.due)
         self.store_clock.jumped = image.jumped
-        self.epoch = 0
+        self._epochs.clear()
         self.check_epoch()
 
     def close(self) -> None:
@@ -176,8 +184,12 @@ class Ground:
 
     def rights(self) -> dict[int, frozenset[int]]:
         """Return what each role has on the server now."""
-        own = self._application.world.trackers[self.tracker].permissions or {}
-        return {role: frozenset(ids) for role, ids in own.items()}
+        world = self._application.world
+        return {
+            role: frozenset(ids)
+            for tracker in self.trackers
+            for role, ids in (world.trackers[tracker].permissions or {}).items()
+        }
 
     def edit(self, kind: str) -> bool:
         """Edit as an administrator; return False if there is nothing to edit.
@@ -221,7 +233,8 @@ class Ground:
         before = self.rights().get(role, frozenset())
         if before == after:
             return False
-        path = f"/v3/trackers/{self.tracker}/roles/{role}/permissions"
+        tracker = self._tracker_of(role)
+        path = f"/v3/trackers/{tracker}/roles/{role}/permissions"
         body = {"permissions": [{"id": number} for number in sorted(after)]}
         request = {"user": "root", "method": "PUT", "path": path, "body": body}
         if self._application.act(request).status != 200:
@@ -235,6 +248,14 @@ class Ground:
         if self.has_late:
             self.truth.unclear.add(role)
         return True
+
+    def _tracker_of(self, role: int) -> TrackerId:
+        """Return on which tracker a role has rights; the first, if on none or all."""
+        world = self._application.world
+        for tracker in self.trackers:
+            if role in (world.trackers[tracker].permissions or {}):
+                return tracker
+        return self.tracker
 
     def _delete(self, role: int) -> bool:
         world = self._application.world
@@ -256,7 +277,7 @@ class Ground:
     def _committed(self, process: Process) -> None:
         """Note the roles that are about to be reduced without their last edit."""
         for role, number in self.truth.edited.items():
-            if number > process.view and self.store.intents(role):
+            if number > self._view(process, role) and self.store.intents(role):
                 self.truth.overwrite(role)
 
     def _carry(self, asked: Asked) -> Answer:
@@ -268,19 +289,38 @@ class Ground:
             self._check_leaving(asked)
         if deed.startswith("late"):
             seconds = float(deed.rpartition(" ")[2])
-            due = Due(self.clock.seconds + seconds, asked, process.view)
+            view = self._view(process, _role_of(asked))
+            due = Due(self.clock.seconds + seconds, asked, view)
             self._due.append(due)
             self.has_late = True
             self.has_very_late |= seconds > LockSettings().lock_delay.total_seconds()
             if "crash" in deed:
                 process.die()
             raise broken()
-        answer = self._do(asked, process.view)
+        is_put = asked.method == "PUT"
+        view = self._view(process, _role_of(asked)) if is_put else -1
+        answer = self._do(asked, view)
         if deed == "lost":
             raise broken()
-        if "permissions" in asked.path and answer.status == 200:
-            process.view = self.truth.edits
+        if answer.status == 200 and not (is_put and _role_of(asked) in self.turning):
+            self._saw(process, asked.path)
         return answer
+
+    def _view(self, process: Process, role: int) -> int:
+        """Return the last edit that a process can have seen where a role is."""
+        tracker = self._tracker_of(role)
+        if tracker == self.tracker:
+            return process.view
+        return process.views.get(tracker, -1)
+
+    def _saw(self, process: Process, path: str) -> None:
+        """Note that the permissions of a tracker were shown, if they were."""
+        found = _PERMISSIONS.search(path)
+        tracker = int(found[1]) if found is not None else 0
+        if tracker == self.tracker:
+            process.view = self.truth.edits
+        elif tracker:
+            process.views[tracker] = self.truth.edits
 
     def _do(self, asked: Asked, view: int) -> Answer:
         answer = self._application.finish(self._application.begin(asked))
@@ -319,23 +359,29 @@ class Ground:
 
     def check_epoch(self) -> None:
         """S1: the epoch never falls."""
-        found = self.store.ask("SELECT epoch FROM codebeamer_lock")
-        epoch = found[0][0] if found else 0
-        if epoch < self.epoch:
-            raise BadError(f"S1: the epoch fell from {self.epoch} to {epoch}")
-        self.epoch = epoch
+        question = "SELECT tracker_id, epoch FROM codebeamer_lock"
+        for tracker, epoch in self.store.ask(question):
+            known = self._epochs.get(tracker, 0)
+            if epoch < known:
+                raise BadError(f"S1: the epoch fell from {known} to {epoch}")
+            self._epochs[tracker] = epoch
+        self.epoch = self._epochs.get(self.tracker, 0)
 
     def state(self) -> str:
-        """Return what the record says."""
-        found = self.store.ask("SELECT state FROM codebeamer_lock")
-        return str(found[0][0]) if found else "free"
+        """Return what the record says; of several, what one says that is not free."""
+        found = [row[0] for row in self.store.ask("SELECT state FROM codebeamer_lock")]
+        return str(next((one for one in found if one != "free"), "free"))
 
     def check_held(self) -> None:
         """S2: nobody else writes, but where somebody granted since the last look."""
+        writing = []
         for role, has in self.rights().items():
-            is_new = self.truth.edited.get(role, -1) > self.process.view
+            is_new = self.truth.edited.get(role, -1) > self._view(self.process, role)
             if role != self.exempt and not is_new and not has <= READ_ONLY:
-                raise BadError(f"S2: role {role} writes while the tracker is held")
+                writing.append(role)
+        others = [role for role in writing if role not in self.turning]
+        if others or (self.turning and len(writing) != 1):
+            raise BadError(f"S2: roles {writing} write while the tracker is held")
 
     def check_end(self) -> None:
         """L1, E1: the tracker is free, and every role is as it must be."""
@@ -348,10 +394,31 @@ class Ground:
         """S7: every role is as it must be when nobody has the tracker."""
         now = self.rights()
         wrong = self.truth.wrong(now)
+        if wrong and self.form in _POLICIES:
+            wrong = self._untold_by_policy(now)
         if self.truth.revoked:
             wrong += self.truth.untold(now, self._told())
         if wrong:
             raise BadError(f"E1: {'; '.join(wrong)}")
+
+    def _untold_by_policy(self, now: dict[int, frozenset[int]]) -> list[str]:
+        """Return what differs although nobody edited it, or was told to nobody.
+
+        Under a policy that does not merge, an edit may be undone or kept from a role.
+        """
+        question = (
+            "SELECT detail FROM codebeamer_event WHERE kind = 'restored_verified'"
+        )
+        told = "".join(row[0] for row in self.store.ask(question))
+        found = []
+        for role, wanted in self.truth.wanted.items():
+            has, must = now.get(role, frozenset()), wanted or frozenset()
+            known = self._application.world.roles.get(role)
+            is_told = known is None or f"role {known.name}" in told
+            is_edited = role in self.truth.edited and has <= self.truth.ever[role]
+            if has != must and not (is_edited and is_told):
+                found.append(f"role {role} has {sorted(has)}, nobody was told")
+        return found
 
     def _told(self) -> dict[int, frozenset[int]]:
         """Return what the history says may have been revoked, by role."""

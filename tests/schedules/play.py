@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from airflow_codebeamer.errors import CodebeamerError
-from tests.schedules.acts import RECOVERIES, Act, janitor, run
+from tests.schedules.acts import FORMS, Act, janitor
 from tests.schedules.ground import EDITS, Ground, Image
 from tests.schedules.process import COMMIT, CrashedError, Process
 
@@ -118,6 +118,7 @@ class _Explorer:
         self, ground: Ground, tally: Tally, story: str, *, alone: bool
     ) -> None:
         self._ground = ground
+        self._form = FORMS[ground.form]
         self._alone = alone
         self._tally = tally
         self._story = story
@@ -135,12 +136,12 @@ class _Explorer:
         base = {at: deed}
         kind = _kind(deed)
         try:
-            played = play(ground, ground.start, run, base, keep=True)
+            played = play(ground, ground.start, self._form.act, base, keep=True)
             if not played.process.met:
                 return
             if played.is_dead:
                 left = ground.image()
-                for name, act in RECOVERIES.items():
+                for name, act in self._form.recoveries.items():
                     self._recovered(left, name, act, kind, weight)
                 return
         except Exception as error:
@@ -148,7 +149,8 @@ class _Explorer:
             return
         self._judge(kind, 1)
         few = len(ground.writers) <= _FEW
-        self._second(ground.start, run, base, played, at, kind, 1, by_all=few)
+        act = self._form.act
+        self._second(ground.start, act, base, played, at, kind, 1, by_all=few)
 
     def _recovered(
         self, image: Image, name: str, act: Act, kind: str, weight: int
@@ -273,18 +275,21 @@ def crash_points(images: list[Image], start: int) -> list[tuple[int, int]]:
 
 def firsts(ground: Ground) -> list[First]:
     """Return every first disturbance of a run that nothing else disturbs."""
-    played = play(ground, ground.start, run, keep=True)
+    form = FORMS[ground.form]
+    played = play(ground, ground.start, form.act, keep=True)
     end(ground)
     edits = EDITS if len(ground.writers) <= 2 else _FEWER_EDITS
     found = [(at, "crash", points) for at, points in crash_points(played.images, 0)]
     for at, operation in enumerate(played.process.operations):
         deeds = [deed for deed in deeds_of(operation) if deed != "crash"]
-        found += [(at, deed, 1) for deed in (*deeds, *(f"edit {e}" for e in edits))]
+        deeds += [f"edit {edit}" for edit in edits]
+        if operation == COMMIT or not form.commits_only:
+            found += [(at, deed, 1) for deed in deeds]
     return sorted(found)
 
 
 def explore(ground: Ground, first: First, tally: Tally, *, alone: bool = False) -> None:
     """Play one first disturbance, with all that may follow unless it is alone."""
     at, deed, weight = first
-    story = f"{len(ground.writers)} roles, {deed} at {at}"
+    story = f"{ground.form} {len(ground.writers)} roles, {deed} at {at}".strip()
     _Explorer(ground, tally, story, alone=alone).first(at, deed, weight)

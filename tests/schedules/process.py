@@ -58,6 +58,8 @@ class Process:
         self.met = 0
         #: The last edit that this process can have seen on the server.
         self.view = -1
+        #: The same of other trackers than the first, by number.
+        self.views: dict[int, int] = {}
         self._plan = dict(plan or {})
         self._watch = watch
         self._edit = edit

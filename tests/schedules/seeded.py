@@ -25,7 +25,7 @@ CHOSEN = (
     "no scrub",
 )
 #: Every single disturbance of a run with one role.
-_SLICE = ("--alone", "--roles", "1", "--workers", "1", "--figures")
+_SLICE = ("--alone", "--roles", "1", "--workers", "1", "--figures", "--forms")
 
 
 def measure() -> dict[str, tuple[int, int]]:

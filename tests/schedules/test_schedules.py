@@ -10,7 +10,7 @@ import pytest
 
 from airflow_codebeamer.locking import Owner
 from airflow_codebeamer.models import TrackerPermission
-from tests.schedules.acts import janitor, run
+from tests.schedules.acts import FORMS, janitor, run
 from tests.schedules.ground import BadError, Ground
 from tests.schedules.nightly import MEASURED, PAGE, Result, memory, page
 from tests.schedules.play import Tally, end, explore, firsts, play
@@ -59,6 +59,39 @@ def test_a_sample_of_disturbances_in_twos_and_threes(make_ground):
         explore(ground, first, tally)
     assert tally.told == []
     assert sum(tally.schedules.values()) > 50
+
+
+#: What the first undisturbed playing of a form sends.
+FORMS_SEND = {
+    "exact": 2,
+    "keep": 2,
+    "relock": 3,
+    "rotation": 4,
+    "two trackers": 4,
+}
+
+
+@pytest.mark.parametrize("form", FORMS_SEND)
+def test_a_sample_of_each_other_form(make_ground, form):
+    ground, tally = make_ground(1, form=form), Tally()
+    before = ground.rights()
+    played = play(ground, ground.start, FORMS[form].act)
+    assert played.process.operations.count("PUT") == FORMS_SEND[form]
+    assert ground.state() == "free"
+    assert (ground.rights() == before) is (form != "relock")
+    for first in firsts(ground)[::31]:
+        explore(ground, first, tally, alone=True)
+    assert tally.told == []
+    assert tally.schedules["crash"] > 0
+
+
+def test_the_judge_of_a_policy_wants_a_word_for_each_difference(make_ground):
+    ground = make_ground(1, form="exact")
+    assert ground.edit("revoke reading")
+    run(ground, Process())
+    ground.truth.wanted[ground.writers[0]] = ground.truth.original[ground.writers[0]]
+    with pytest.raises(BadError, match=r"role \d+ has .* nobody was told"):
+        ground.check_end()
 
 
 @pytest.mark.postgres
