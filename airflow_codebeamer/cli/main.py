@@ -21,6 +21,7 @@ from airflow_codebeamer.cli import (
     doctor,
     document,
     emulator,
+    forget,
     generate,
     queue,
     recover,
@@ -55,6 +56,7 @@ app.add_typer(why.app, name="lock")
 app.add_typer(store.app, name="store")
 app.add_typer(emulator.app, name="emulator")
 queue.register(decisions.app)
+forget.register(decisions.app)
 for _room in (recover, restore, generate, document, doctor, demo):
     _room.register(app)
 

@@ -12,6 +12,7 @@
     ├── LockError
     │   ├── LockRefusedError        preflight: locking would not be safe
     │   │   └── EditorsOpenError    somebody has an item open
+    │   ├── ForgetRefusedError      the server may still have the tracker
     │   ├── LockHeldError           somebody else holds the tracker
     │   ├── TicketRemovedError      our ticket is not in the queue any more
     │   ├── LockSetError            a set of trackers never grows
@@ -67,6 +68,7 @@ from airflow_codebeamer.errors.locks import (
     EditorsOpenError,
     EscrowError,
     ForeignChangesError,
+    ForgetRefusedError,
     IllegalStepError,
     LockDriftedError,
     LockError,
@@ -120,6 +122,7 @@ __all__ = [
     "EscrowError",
     "ForbiddenError",
     "ForeignChangesError",
+    "ForgetRefusedError",
     "GeneratorError",
     "GeneratorFailedError",
     "GeneratorNotFoundError",

@@ -11,6 +11,7 @@ __all__ = [
     "EditorsOpenError",
     "EscrowError",
     "ForeignChangesError",
+    "ForgetRefusedError",
     "IllegalStepError",
     "LockDriftedError",
     "LockError",
@@ -39,6 +40,25 @@ class LockRefusedError(LockError):
         )
         self.tracker_id = tracker_id
         self.findings = tuple(findings)
+
+
+class ForgetRefusedError(LockError):
+    """A record is not forgotten: the server has its tracker, or hides it.
+
+    `status` is what the server answered: 200 it is there, anything else that this
+    account may not look, which says nothing about the tracker.
+    """
+
+    def __init__(self, tracker_id: int, *, status: int) -> None:
+        found = (
+            "the server has it: `airflow-codebeamer recover` restores it"
+            if status == 200
+            else f"the server answers {status}, and that does not say it is gone: ask "
+            "with an account that may see every tracker"
+        )
+        super().__init__(f"Tracker {tracker_id} is not forgotten: {found}.")
+        self.tracker_id = tracker_id
+        self.status = status
 
 
 class EditorsOpenError(LockRefusedError):

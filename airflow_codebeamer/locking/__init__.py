@@ -16,6 +16,7 @@ from airflow_codebeamer.locking.escrow.unexplained import (
     find_unexplained,
     repair_epoch,
 )
+from airflow_codebeamer.locking.forgetting import name_of_resource
 from airflow_codebeamer.locking.heartbeat import Heartbeat
 from airflow_codebeamer.locking.jobs import register_job
 from airflow_codebeamer.locking.lock import Breaking, Lock, Owner
@@ -73,6 +74,7 @@ __all__ = [
     "freeze",
     "list_notices",
     "merge",
+    "name_of_resource",
     "positions",
     "read_escrow",
     "read_notice",

@@ -18,6 +18,8 @@ _DID = {
     "answered": "answered {take} for role {role}",
     "breaking": "broke the lock",
     "consistent": "found the tracker consistent",
+    "forget": "forgot the lock, since the tracker is gone",
+    "heal": "remembered the lock that had been forgotten",
     "items_accepted": "left its items as they were",
 }
 

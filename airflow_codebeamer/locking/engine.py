@@ -12,8 +12,7 @@ from airflow_codebeamer.clock import Clock
 from airflow_codebeamer.errors import CodebeamerError, LockLostError
 from airflow_codebeamer.ids import Epoch, TrackerId
 from airflow_codebeamer.journal import Journal
-from airflow_codebeamer.locking.breaking import accept_permissions, break_lock
-from airflow_codebeamer.locking.death import mark_consistent
+from airflow_codebeamer.locking.deciding import LockDeciding
 from airflow_codebeamer.locking.jobs import register_job
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock, Owner
 from airflow_codebeamer.locking.lookout import Lookout
@@ -22,7 +21,6 @@ from airflow_codebeamer.locking.records.ledger import Ledger
 from airflow_codebeamer.locking.records.store import LockStore
 from airflow_codebeamer.locking.release import release
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.rights.amending import amend, answer
 from airflow_codebeamer.locking.rights.preflight import Preflight, look
 from airflow_codebeamer.locking.rotation import Rotation
 from airflow_codebeamer.locking.sets import find_set, release_all
@@ -37,7 +35,7 @@ from airflow_codebeamer.settings import LockSettings
 __all__ = ["LockEngine"]
 
 
-class LockEngine(LockTaking):
+class LockEngine(LockTaking, LockDeciding):
     """Keeps a tracker for one writer, and gives everybody their rights back.
 
     A lock is two facts that have to agree: a record that says who has the
@@ -171,93 +169,6 @@ class LockEngine(LockTaking):
             LockLostError: one of them is not this owner's any more.
         """
         return find_set(self.parts, lock)
-
-    def break_lock(
-        self,
-        tracker_id: TrackerId,
-        *,
-        expect_epoch: Epoch,
-        by: str,
-        reason: str,
-        at_once: bool = False,
-    ) -> ReleaseReport:
-        """End the lock that was seen under this epoch by force; nothing is left owed.
-
-        The holder's renewals and requests are refused from now on. One who lives has
-        `break_after` to put everything back by himself (not with `at_once`). After
-        that and the lock delay, when none of his requests can be under way any more,
-        the tracker is restored and freed here. Nothing locked: `released` is False.
-
-        Not promised: that the holder stops writing items at once; he learns of
-        it at his next write, or at his next beat.
-
-        Raises:
-            LockLostError: the record is not at `expect_epoch`, or moved on.
-            RestorePendingError: not all is back yet; recovery goes on.
-        """
-        return break_lock(
-            self.parts,
-            tracker_id,
-            by=by,
-            reason=reason,
-            expect_epoch=expect_epoch,
-            at_once=at_once,
-        )
-
-    def mark_consistent(self, tracker_id: TrackerId, *, by: str, reason: str) -> bool:
-        """Say that a tracker in which a holder died was looked at, and is well.
-
-        Until then everybody who takes its lock is told (`Lock.owner_died`). Returns
-        False if nobody died there, or its permissions are still being restored.
-        """
-        return mark_consistent(self.parts, tracker_id, by=by, reason=reason)
-
-    def amend(
-        self,
-        tracker_id: TrackerId,
-        role: str,
-        *,
-        add: Collection[str] = (),
-        remove: Collection[str] = (),
-        by: str,
-        reason: str,
-    ) -> None:
-        """Change what a role gets back when the held lock ends; `role` by name or id.
-
-        For an administrator who wants to revoke a right that the lock has taken
-        away, which he could not do in Codebeamer. Sends nothing that writes.
-
-        Raises:
-            ConfigurationError: unknown role or permission, nothing would change, or
-                the tracker is not held; nothing was changed.
-            LockLostError: the lock has moved on meanwhile.
-        """
-        amend(
-            self.parts, tracker_id, role, add=add, remove=remove, by=by, reason=reason
-        )
-
-    def answer(
-        self, tracker_id: TrackerId, role: str, *, take: str, by: str, reason: str
-    ) -> None:
-        """Say what becomes of a role that waits under the policy `ask`.
-
-        `take` is merge, exact or keep. The next recovery does it.
-
-        Raises:
-            ConfigurationError: nothing waits there; nothing was changed.
-            LockLostError: the lock has moved on meanwhile; say it again.
-        """
-        answer(self.parts, tracker_id, role, take=take, by=by, reason=reason)
-
-    def accept_permissions(
-        self, tracker_id: TrackerId, *, by: str, reason: str
-    ) -> bool:
-        """Say that a free tracker's permissions are meant as they are.
-
-        For the case that a new lock is refused because they look like one of our
-        own; returns False if the tracker is not free.
-        """
-        return accept_permissions(self.parts, tracker_id, by=by, reason=reason)
 
     def renew(self, lock: Lock, *, lease: timedelta | None = None) -> Lock:
         """Extend the lease of a lock that is held; the default is the short `ttl`.

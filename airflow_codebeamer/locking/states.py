@@ -6,6 +6,7 @@
                +-> FREE (nothing was touched)
 
     FREE -> RESTORING   a request of the last lock landed after it was over
+    RESTORING -> FREE   also without a restore, if the tracker does not exist any more
 
 `GRANTED` has an owner and no journal. `LOCKING` has a complete journal. `HELD`
 means verified on the server. `RESTORING` belongs to an epoch, not to a person:
@@ -69,6 +70,8 @@ STEPS: tuple[Step, ...] = (
     Step("restore", LockState.LOCKING, LockState.RESTORING),
     Step("restore", LockState.HELD, LockState.RESTORING),
     Step("free", LockState.RESTORING, LockState.FREE),
+    # A person says that the tracker is gone, and the server says so, too.
+    Step("forget", LockState.RESTORING, LockState.FREE, raises_epoch=True),
     # The same owner goes on with what an earlier try of his left.
     Step("adopt", LockState.GRANTED, LockState.GRANTED, raises_epoch=True),
     Step("adopt", LockState.LOCKING, LockState.LOCKING, raises_epoch=True),

@@ -226,6 +226,27 @@ class LockStore(Freezes, Grants, LockLeases, LockMarks):
                 raise lost(connection, lock)
             return freed
 
+    def forget(
+        self, seen: Lock, *, by: str, reason: str, lock_delay: timedelta
+    ) -> Lock | None:
+        """Free a record whose tracker is gone, if nobody is restoring it.
+
+        The lineage stays in the fingerprint: a tracker that is there after all is
+        not locked before its rights are back.
+        """
+        known = {"digest": None, "lineage": seen.lineage, "forgotten": True}
+        with self._database.begin() as connection:
+            return self._moves.step(
+                connection,
+                seen,
+                "forget",
+                self._moves.is_over(lock_delay),
+                detail={"reason": reason, "owner": seen.owner.key},
+                who=by,
+                **{**NOBODY, "fingerprint": known},
+                **UNBROKEN,
+            )
+
     def to_locking(
         self, lock: Lock, connection: Connection, *, role: str, policy: str
     ) -> Lock:

@@ -32,6 +32,8 @@ def find_orphans(parts: Parts, lock: Lock | None, now: Permissions) -> list[str]
     # While a new lock is granted, the record's own lineage is already the new one.
     lineage = Lineage(lock.fingerprint["lineage"])
     entries = parts.ledger.list_roles(lineage).values()
+    if lock.fingerprint.get("forgotten"):
+        return [_forgotten(entry, lock) for entry in entries if _lacks(entry, now)]
     differing = [entry for entry in entries if _was_reduced(entry)]
     looking = [entry for entry in differing if now.of_role(entry.role_id) == entry.base]
     if len(looking) < len(differing) and len(differing) != 1:
@@ -62,6 +64,18 @@ def _sentence(entry: RoleEntry, lock: Lock) -> str:
         "late request of ours took, or compare with `airflow-codebeamer lock history "
         f"{lock.tracker_id}` and give the role its rights back; if an administrator "
         f"meant it, say `airflow-codebeamer lock accept {lock.tracker_id}`"
+    )
+
+
+def _lacks(entry: RoleEntry, now: Permissions) -> bool:
+    return entry.is_owed and bool(entry.left - now.of_role(entry.role_id))
+
+
+def _forgotten(entry: RoleEntry, lock: Lock) -> str:
+    return (
+        f"role {entry.name} never got back what a lock took from it, which was "
+        "forgotten since the tracker was gone: say `airflow-codebeamer lock remember "
+        f"{lock.tracker_id} --reason TEXT`"
     )
 
 

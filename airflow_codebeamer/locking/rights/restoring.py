@@ -308,6 +308,11 @@ class Restoring:
     def _pending(self, error: CodebeamerError) -> RestorePendingError:
         entries = self._parts.ledger.list_roles(self._lock.lineage).values()
         why = f"status {error.status}" if isinstance(error, ApiError) else str(error)
+        if isinstance(error, NotFoundError):
+            why += (
+                "; if the tracker was deleted: `airflow-codebeamer lock forget "
+                f"{self._lock.tracker_id}`"
+            )
         owed = [
             f"role {entry.name} ({why})"
             for entry in entries
