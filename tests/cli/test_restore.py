@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,36 @@ def test_it_takes_the_file_from_the_notice(commands, server, tmp_path) -> None:
     assert server.permissions(int(TRACKER)) == before
     told = commands.run("lock", "acquire", TRACKER, "--owner", "b")
     assert told.code == 0, told.err
+
+
+def test_neither_line_nor_notice_has_a_secret(commands, server, tmp_path) -> None:
+    """What is left here is searched once more, in all forms, by tests/secrets."""
+    world = server.world()
+    role = next(one["id"] for one in world["roles"] if one["name"] == "Generator")
+    demo = next(one for one in world["trackers"] if one["id"] == int(TRACKER))
+    board = {"id": 9001, "name": "Notices", "key": "NOTE", "children": []}
+    rights = {"permissions": {str(role): list(range(28))}}
+    world["trackers"].append({**demo, **board, **rights})
+    server.load_world(world)
+
+    file = tmp_path / "escrow.jsonl"
+    told = commands.run(
+        *("lock", "acquire", TRACKER, "--owner", "nightly", "--reason", "a fill"),
+        *("--escrow", str(file), "--notice-tracker", "9001"),
+    )
+    assert told.code == 0, told.err
+    left = server.world()
+    hung = [
+        base64.b64decode(revision["content"]).decode()
+        for one in left["attachments"]
+        for revision in one["revisions"]
+    ]
+    said = [one["values"] for one in left["items"] if one["tracker"] == 9001]
+    notices = tmp_path / "notices.json"
+    notices.write_text(json.dumps({"hung": hung, "said": said}))
+    assert "LOCKED: only nightly" in notices.read_text()
+    assert hung == [file.read_text()]
+    basic = base64.b64encode(f"generator:{commands.secret}".encode()).decode()
+    for text in (notices.read_text(), file.read_text()):
+        for secret in (commands.secret, basic, commands.store):
+            assert secret not in text

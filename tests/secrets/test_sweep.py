@@ -36,6 +36,8 @@ LEFT = (
     "*/transcript.txt",
     "*/errors.log",
     "*/locks.db",
+    "*/escrow.jsonl",
+    "*/notices.json",
     "*/postgres.rows",
     "*/postgres/pg_wal/*",
     "*/driver.log",
