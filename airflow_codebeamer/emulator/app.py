@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_codebeamer.emulator.call import EMPTY, Call, Content, Route
@@ -20,6 +22,7 @@ from airflow_codebeamer.emulator.judging import Bench
 from airflow_codebeamer.emulator.reading import claimed_name
 from airflow_codebeamer.emulator.refusal import RefusedError
 from airflow_codebeamer.emulator.releases import RELEASE
+from airflow_codebeamer.emulator.remembered import Job
 from airflow_codebeamer.emulator.routes import ROUTES
 from airflow_codebeamer.emulator.step import JSON, Answer, Asked, Step
 from airflow_codebeamer.emulator.throttle import Throttle, parse_limits
@@ -73,8 +76,34 @@ class Application:
         if self.keep is not None:
             self.keep(kind, data)
 
+    def work(self) -> None:
+        """Do what background jobs have to have done by now."""
+        for job in self.world.jobs.values():
+            now = self.clock.now().timestamp()
+            while (end := job.next_end()) is not None and end <= now:
+                with self.clock.held(datetime.fromtimestamp(end, UTC)):
+                    self._work_on(job)
+                self.changed("job", vars(job))
+
+    def _work_on(self, job: Job) -> None:
+        """Do the next step of a job, in the name of who started it."""
+        step = job.steps[job.done]
+        step |= {"result": "SUCCESSFUL", "message": ""}
+        if "request" in step:
+            asked = self._asked(step["request"])
+            as_system = self.world.assumptions["jobs_write_as_system"]
+            user = self.world.users[job.user].name
+            answer = self.repeat(user, asked, as_system=as_system)
+            if answer.status >= 400:
+                message = json.loads(answer.body)["message"]
+                step |= {"result": "FAILED", "message": message}
+        job.done += 1
+        if job.next_end() is None:
+            job.finished_at = stamp(self.clock.now())
+
     def begin(self, asked: Asked) -> Step:
         """Write a request down and find out everything that comes before its effect."""
+        self.work()
         entry = self._write_down(asked)
         step = Step(asked, entry)
         try:
@@ -136,7 +165,10 @@ class Application:
         if not step.operation.is_read:
             self.world.found.clear()
         if self.keep is not None and not step.operation.is_read:
-            done = repeatable(step.asked, step.call.user.name, moment, answer.status)
+            user = step.call.user
+            done = repeatable(step.asked, user.name, moment, answer.status)
+            if user.system_admin != self.world.users[user.id].system_admin:
+                done["as_system"] = True
             self.keep("call", done)
         return answer
 
@@ -208,18 +240,25 @@ class Application:
 
     def act(self, request: dict[str, Any]) -> Answer:
         """Do a request as somebody, without password, rate or fault."""
+        return self.repeat(request["user"], self._asked(request))
+
+    def _asked(self, request: dict[str, Any]) -> Asked:
         path, _, query = str(request["path"]).partition("?")
-        asked = Asked(
+        return Asked(
             request["method"].upper(),
             f"{self.api}{path}",
             query,
             body=json.dumps(request["body"]).encode() if "body" in request else b"",
         )
-        return self.repeat(request["user"], asked)
 
-    def repeat(self, name: str, asked: Asked) -> Answer:
-        """Do a request as it came, as somebody, without password, rate or fault."""
+    def repeat(self, name: str, asked: Asked, *, as_system: bool = False) -> Answer:
+        """Do a request as it came, as somebody, without password, rate or fault.
+
+        `as_system`: with all rights, and in his name all the same.
+        """
         user = self.world.by_name.get(name)
+        if user is not None and as_system:
+            user = replace(user, system_admin=True)
         entry = self._write_down(asked)
         entry |= {"user": name, "fault": "actor"}
         step = Step(asked, entry)

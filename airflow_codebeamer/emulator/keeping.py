@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from airflow_codebeamer.emulator.app import Application, Asked
 from airflow_codebeamer.emulator.refusal import RefusedError
+from airflow_codebeamer.emulator.remembered import Job
 from airflow_codebeamer.emulator.world import World
 
 __all__ = ["KeptWorld"]
@@ -40,6 +41,7 @@ class KeptWorld:
             "clock": application.clock.load,
             "assumptions": lambda data: application.world.assumptions.update(data),
             "call": self._again,
+            "job": self._job,
         }
 
     def open(self) -> None:
@@ -102,13 +104,20 @@ class KeptWorld:
         """Do a call at the moment at which it was done."""
         asked = Asked(**{**data["asked"], "body": base64.b64decode(data["body"])})
         with self._application.clock.held(datetime.fromisoformat(data["at"])):
-            answer = self._application.repeat(data["user"], asked)
+            as_system = data.get("as_system", False)
+            answer = self._application.repeat(data["user"], asked, as_system=as_system)
         if answer.status != data["status"]:
             raise RefusedError(
                 400,
                 f"{asked.method} {asked.path} was answered {data['status']} and is"
                 f" {answer.status} in this version of the emulator.",
             )
+
+    def _job(self, data: dict[str, Any]) -> None:
+        job = Job(**data)
+        self._application.world.jobs[job.id] = job
+        counters = self._application.world.counters
+        counters["job"] = max(counters.get("job", 1), job.id + 1)
 
     def _write_whole(self) -> None:
         """Replace the file by one with the world as it is."""

@@ -8,14 +8,16 @@ import gc
 import json
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from airflow_codebeamer.emulator.admin import CONTROL
+from airflow_codebeamer.emulator.clock import stamp
 from airflow_codebeamer.emulator.faults import UnmetFaultError
 from airflow_codebeamer.emulator.releases import RELEASE
+from airflow_codebeamer.emulator.remembered import Job
 from airflow_codebeamer.emulator.routes.permissions import list_permissions
 from airflow_codebeamer.emulator.shown import show_item
 from airflow_codebeamer.emulator.wire import HOST, PREFIX, Wire
@@ -157,6 +159,34 @@ class Emulator:
             self._wire.application.changed("clock", clock.dump())
 
         self._do(advance)
+
+    def start_job(
+        self, user: str, *steps: Mapping[str, Any], kind: str = "WORKING_SET_UPDATE"
+    ) -> int:
+        """Start a background job in somebody's name; return its number.
+
+        Each step takes its `seconds` on the emulator's clock, and does its `request`
+        (`method`, `path` from `/v3/`, `body`), if it has one, when they are over.
+        """
+
+        def start() -> int:
+            application = self._wire.application
+            world, now = application.world, application.clock.now()
+            job = Job(
+                id=world.next_id("job", 501),
+                kind=kind,
+                user=world.by_name[user].id,
+                created_at=stamp(now),
+                begins=now.timestamp(),
+                steps=[
+                    {"name": f"Step {nth}", **step} for nth, step in enumerate(steps, 1)
+                ],
+            )
+            world.jobs[job.id] = job
+            application.changed("job", vars(job))
+            return job.id
+
+        return self._do(start)
 
     def act(self, user: str, method: str, path: str, body: Any = None) -> int:
         """Do a request as somebody, without a socket or password; return its status.

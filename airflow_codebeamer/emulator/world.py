@@ -16,7 +16,7 @@ from airflow_codebeamer.emulator.attached import Attachment, Comment
 from airflow_codebeamer.emulator.differences import default_assumptions
 from airflow_codebeamer.emulator.linked import Association
 from airflow_codebeamer.emulator.refusal import RefusedError
-from airflow_codebeamer.emulator.remembered import Baseline
+from airflow_codebeamer.emulator.remembered import Baseline, Job
 
 __all__ = [
     "Group",
@@ -163,6 +163,7 @@ class World:
         self.attachments: dict[int, Attachment] = {}
         self.associations: dict[int, Association] = {}
         self.baselines: dict[int, Baseline] = {}
+        self.jobs: dict[int, Job] = {}
         self.maintenance: dict[str, Any] = {"systemMode": "NORMAL"}
         self.by_name: dict[str, User] = {}
         self.found: dict[tuple[int, str], list[Item]] = {}
@@ -286,6 +287,7 @@ _KINDS: dict[str, Any] = {
     "attachments": Attachment,
     "associations": Association,
     "baselines": Baseline,
+    "jobs": Job,
 }
 _COUNTED = {
     "users": "user",
@@ -298,6 +300,7 @@ _COUNTED = {
     "attachments": "attachment",
     "associations": "association",
     "baselines": "baseline",
+    "jobs": "job",
 }
 _BY_NUMBER = ("members", "groups", "permissions", "values", "defaults", "roots")
 
@@ -324,7 +327,7 @@ def _check_references(world: World) -> None:
         wanted += [("comments", number) for number in item.comments]
         wanted += [("attachments", number) for number in item.attachments]
     wanted += [("items", number) for number in world.locks]
-    for name in ("comments", "attachments", "associations", "baselines"):
+    for name in ("comments", "attachments", "associations", "baselines", "jobs"):
         for thing in getattr(world, name).values():
             wanted += thing.references()
     for kind, number in wanted:

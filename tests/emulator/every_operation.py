@@ -77,6 +77,8 @@ def world() -> dict[str, Any]:
         builder.item(tracker, "below", parent=first)
     made = builder.build()
     made["users"][1]["email"] = "alice@example.com"
+    job = {"id": 501, "kind": "WORKING_SET_UPDATE", "user": alice, "begins": 0.0}
+    made["jobs"] = [{**job, "created_at": "2026-01-01T00:00:00.000"}]
     return made
 
 
@@ -290,6 +292,7 @@ STORY: tuple[Told, ...] = (
         },
     ),
     Told("getTrackerBaselines", "GET", "/trackers/2001/baselines"),
+    Told("getBackgroundJob", "GET", "/job/501"),
     Told("deleteTrackerItem", "DELETE", "/items/10003"),
     Told(
         "setSystemStatus",

@@ -10,6 +10,7 @@ from airflow_codebeamer.emulator.routes.children import CHILDREN
 from airflow_codebeamer.emulator.routes.comments import COMMENTS
 from airflow_codebeamer.emulator.routes.fields import FIELDS
 from airflow_codebeamer.emulator.routes.items import ITEMS
+from airflow_codebeamer.emulator.routes.jobs import JOBS
 from airflow_codebeamer.emulator.routes.locks import LOCKS
 from airflow_codebeamer.emulator.routes.maintenance import MAINTENANCE
 from airflow_codebeamer.emulator.routes.outline import OUTLINE
@@ -31,6 +32,7 @@ ROUTES: dict[str, Route] = {
     **COMMENTS,
     **FIELDS,
     **ITEMS,
+    **JOBS,
     **LOCKS,
     **MAINTENANCE,
     **OUTLINE,
