@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from airflow_codebeamer.errors import (
     LockLostError,
     LockRefusedError,
 )
+from airflow_codebeamer.generator import Program
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import (
     LockState,
@@ -35,11 +37,16 @@ from airflow_codebeamer.settings import (
 )
 from airflow_codebeamer.skeleton import Skeleton
 from airflow_codebeamer.wiring import Codebeamer, connect
+from tests.generator.speak import SERVER, SPEAK
 
 A, B, ADMIN = "generator-a", "generator-b", "locksmith"
 WRITE = (0, 1, 2, 3, 4, 7, 8, 10, 11)
 ONE, TWO, THREE = Owner("run 1"), Owner("run 2"), Owner("run 3")
 PUT = "updatePermission"
+
+
+def secret_of(login: str) -> str:
+    return f"of {login} alone"
 
 
 @dataclass
@@ -60,7 +67,7 @@ class Stand:
         return ServerSettings(
             url=self.server.url,
             login=login,
-            password=SecretStr(login),
+            password=SecretStr(secret_of(login)),
             requests_per_second=None,
             requests_per_minute=None,
             exclusive_role=role,
@@ -112,7 +119,8 @@ def stand(tmp_path: Any, clock: ManualClock) -> Iterator[Stand]:
         (B, B),
         (ADMIN, "Locksmith"),
     ):
-        build.member(project, build.user(login), roles[role])
+        account = build.user(login, password=secret_of(login))
+        build.member(project, account, roles[role])
     build.user("root", system_admin=True)
     permissions: dict[int, Any] = dict.fromkeys(roles.values(), READ_ONLY)
     permissions[roles["Developer"]] = WRITE
@@ -236,6 +244,45 @@ def test_a_generator_sees_the_writers_account_only(stand):
     assert {call["user"] for call in stand.server.calls()} == {A}
     report = process.engine.release(stand.tracker, owner_key=ONE.key)
     assert report.certificate.changed_by_us == 1
+
+
+#: Notes whatever it was given: variables, arguments, the files beside its own.
+NOSY = """
+place = os.path.dirname(os.environ["CB_GEN_CONTEXT"])
+files = [os.path.join(place, name) for name in os.listdir(place)]
+texts = [open(name).read() for name in files if os.path.isfile(name)]
+with open({out!r}, "w") as file:
+    json.dump([dict(os.environ), sys.argv, texts], file)
+create("by " + os.environ["CB_USERNAME"])
+say("result")
+"""
+
+
+@pytest.mark.parametrize("access", ["direct", "relay"])
+def test_a_program_is_handed_the_writers_password_and_no_others(
+    stand, tmp_path, monkeypatch, access
+):
+    # What the command line and Airflow are told is in the environment of a task.
+    for number, login in enumerate((A, B), 1):
+        name = f"CODEBEAMER_WRITER_{number}_PASSWORD"
+        monkeypatch.setenv(name, secret_of(login))
+    monkeypatch.setenv("CODEBEAMER_PASSWORD", secret_of(ADMIN))
+    monkeypatch.setenv("AIRFLOW_CONN_LOCKSMITH", f"x://:{secret_of(ADMIN)}@host")
+    out, script = tmp_path / "told.json", tmp_path / "nosy.py"
+    script.write_text(SPEAK + SERVER + NOSY.format(out=str(out)))
+    program = Program(
+        command=(sys.executable, "-S", str(script)), kind="delegate", access=access
+    )
+    process = stand.process()
+    for owner, writer in ((ONE, A), (TWO, B)):
+        lock = process.engine.acquire(stand.tracker, owner=owner)
+        process.runner.apply(program, {}, stand.tracker, lock, run_key=owner.key)
+        process.engine.release(stand.tracker, owner_key=owner.key)
+        told = out.read_text()
+        handed = {one for one in (A, B, ADMIN) if secret_of(one) in told}
+        assert handed == ({writer} if access == "direct" else set())
+        names = [item["name"] for item in stand.server.items(stand.tracker)]
+        assert f"by {writer}" in names
 
 
 class _Mortal:
