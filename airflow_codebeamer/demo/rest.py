@@ -198,6 +198,11 @@ class AirflowRest:
             return None
         return self._get(f"{path}/xcomEntries/{key}", deserialize="true")["value"]
 
+    def find_pool(self, name: str = "default_pool") -> dict[str, Any]:
+        """Return a pool with its slots: `running_slots`, `deferred_slots` and so on."""
+        found: dict[str, Any] = self._get(f"pools/{name}")
+        return found
+
     def find_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
         """Return the buttons of a task: name to address."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"

@@ -13,6 +13,8 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,23 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_codebeamer.demo import DagRun, Stage
+from airflow_codebeamer.demo.environment import codebeamer_connection
+from airflow_codebeamer.emulator import (
+    ALL_PERMISSIONS,
+    READ_ONLY,
+    Emulator,
+    WorldBuilder,
+)
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Owner
-from airflow_codebeamer.settings import ServerSettings, Settings, StoreSettings
-from airflow_codebeamer.wiring import connect
+from airflow_codebeamer.settings import (
+    LockSettings,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+)
+from airflow_codebeamer.wiring import Codebeamer, connect
+from tests.generator.speak import SERVER, SPEAK
 
 pytestmark = [
     pytest.mark.airflow,
@@ -60,20 +75,74 @@ def breaking(context, prefix="b:"):
 DAGS = """
 from __future__ import annotations
 
+import os
+import sys
+
 from airflow.sdk import DAG
-from airflow_codebeamer.operators import LockTrackerOperator, UnlockTrackerOperator
-from airflow_codebeamer.template import generator_dag
+from airflow_codebeamer.operators import (
+    LockTrackerOperator,
+    RunGeneratorOperator,
+    UnlockTrackerOperator,
+)
+from airflow_codebeamer.template import exclusive_tracker, generator_dag
 
 with DAG("careless", schedule=None, params={"tracker_id": 0}):
     LockTrackerOperator(
         task_id="lock", tracker_id="{{ params.tracker_id }}", reason="by hand"
     ) >> UnlockTrackerOperator(task_id="unlock")
 
+form = {"priority": 0, "skip": False, "wait_for": "4m"}
+with DAG("queued", schedule=None, params=form):
+    queued = LockTrackerOperator(
+        task_id="lock",
+        tracker_id="{{ params.tracker_id }}",
+        wait_for="{{ params.wait_for }}",
+        priority="{{ params.priority }}",
+        skip_if_locked="{{ params.skip }}",
+        deferrable=True,
+        reason="in order",
+    )
+    queued >> queued.teardown()
+
+program = {
+    "command": [sys.executable, os.environ["SCHED_PROGRAM"]],
+    "kind": "delegate",
+    "access": "direct",
+    "grace": 60,
+}
+with DAG("in_turn", schedule=None):
+    with exclusive_tracker(
+        "{{ params.tracker_id }}", codebeamer_conn_id="turns", wait_for=None
+    ):
+        RunGeneratorOperator(
+            task_id="fill",
+            generator=program,
+            generator_args="{{ params.arguments | tojson }}",
+        )
+
 patient = generator_dag("patient", generator="sched_generators:numbered", retries=0)
 impatient = generator_dag(
     "impatient", generator="sched_generators:numbered", retries=0, wait_for=None
 )
 """
+
+#: Writes as the account that it was given, and does not listen when it is to end.
+PROGRAM = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+args = context()["params"]
+create("by " + os.environ["CB_USERNAME"])
+while args.get("flag") and not os.path.exists(args["flag"]):
+    time.sleep(0.05)
+try:
+    create("late, by " + os.environ["CB_USERNAME"])
+except urllib.error.HTTPError as error:
+    with open(args["flag"] + ".answer", "w") as file:
+        file.write(str(error.code))
+    sys.exit(77)
+say("result")
+"""
+IN_ORDER = ["queued/urgent", "queued/early", "queued/late"]
+A, B, LOCKSMITH = "generator-a", "generator-b", "locksmith"
 
 
 class Metrics:
@@ -116,17 +185,86 @@ def metrics() -> Iterator[Metrics]:
     opened.close()
 
 
+@dataclass(frozen=True)
+class Turns:
+    """A server with two accounts that write in turn, and a third that locks."""
+
+    server: Emulator
+    tracker: int
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """Return the three connections, as the environment of Airflow has them."""
+        return {
+            "AIRFLOW_CONN_TURNS": self._connection(LOCKSMITH, rotation="by_a, by_b"),
+            "AIRFLOW_CONN_BY_A": self._connection(A, exclusive_role=A),
+            "AIRFLOW_CONN_BY_B": self._connection(B, exclusive_role=B),
+        }
+
+    def settings(self, stage: Stage) -> Settings:
+        """Return what somebody who is no Airflow needs for the same."""
+        return Settings(
+            server=self._account(LOCKSMITH),
+            store=settings_of(stage).store,
+            lock=LockSettings(lock_delay=timedelta(seconds=2)),
+            writers=(self._account(A, A), self._account(B, B)),
+        )
+
+    def names(self) -> list[str]:
+        return sorted(item["name"] for item in self.server.items(self.tracker))
+
+    def _account(self, login: str, role: str = "") -> ServerSettings:
+        return ServerSettings(
+            url=self.server.url,
+            login=login,
+            password=SecretStr(f"the secret of {login}"),
+            requests_per_second=None,
+            requests_per_minute=None,
+            exclusive_role=role,
+        )
+
+    def _connection(self, login: str, **extra: str) -> str:
+        return json.dumps(
+            codebeamer_connection(
+                self.server.url,
+                login=login,
+                password=f"the secret of {login}",
+                requests_per_second="off",
+                requests_per_minute="off",
+                **extra,
+            )
+        )
+
+
+@pytest.fixture(scope="module")
+def turns() -> Iterator[Turns]:
+    build = WorldBuilder()
+    project = build.project("Brake System", "BRK")
+    rights: dict[int, Any] = {}
+    for login, role in ((A, A), (B, B), (LOCKSMITH, "Locksmith"), ("alice", "Dev")):
+        account = build.user(login, password=f"the secret of {login}")
+        number = build.role(project, role, trackers_admin=login == LOCKSMITH)
+        build.member(project, account, number)
+        rights[number] = ALL_PERMISSIONS if role == "Dev" else READ_ONLY
+    tracker = build.tracker(project, "REQ", "REQ", permissions=rights)
+    with Emulator(world=build.build()) as server:
+        yield Turns(server, int(tracker))
+
+
 @pytest.fixture(scope="module")
 def stage(
     tmp_path_factory: pytest.TempPathFactory,
     postgres_server: Any,
     canary: Any,
     metrics: Metrics,
+    turns: Turns,
 ) -> Iterator[Stage]:
     # The server of the root fixture runs, so the account of PostgreSQL exists.
     folder = tmp_path_factory.mktemp("scheduler")
     (folder / "sched_generators.py").write_text(GENERATORS, "utf-8")
     (folder / "sched_dags.py").write_text(DAGS, "utf-8")
+    program = folder / "sched_program.py"
+    program.write_text(SPEAK + SERVER + PROGRAM, "utf-8")
     template = Path(__file__).parents[2] / "dags" / f"{TEMPLATE}.py"
     with Stage(
         folder,
@@ -136,10 +274,13 @@ def stage(
             "PYTHONPATH": str(folder),
             "AIRFLOW__CODEBEAMER__POLL_SECONDS": "1",
             "AIRFLOW__CODEBEAMER__LOCK_DELAY_SECONDS": "2",
+            "SCHED_PROGRAM": str(program),
             **metrics.variables,
+            **turns.connections,
         },
     ) as made:
-        for dag_id in (TEMPLATE, "patient", "impatient", "careless"):
+        dag_ids = (TEMPLATE, "patient", "impatient", "careless", "queued", "in_turn")
+        for dag_id in dag_ids:
             made.airflow.wait_for_dag(dag_id)
             made.airflow.rest.unpause(dag_id)
         yield made
@@ -406,6 +547,94 @@ def test_of_two_runs_one_holds_and_the_other_waits_or_says_who(stage: Stage) -> 
     assert items_of(stage, "third:") == []
     times = created_at(stage)
     assert max(times["first:"]) < min(times["second:"]), "they wrote at the same time"
+
+
+def queue_up(stage: Stage, elsewhere: Codebeamer, name: str, priority: int) -> str:
+    """Trigger a run that waits; return its id when its task has left its worker."""
+    before = len(elsewhere.queue.list_tickets())
+    conf = {"tracker_id": stage.tracker_id, "priority": priority}
+    run_id = stage.airflow.rest.trigger("queued", conf, run_id=name)
+    until = time.monotonic() + 60
+    while len(elsewhere.queue.list_tickets()) == before:
+        assert time.monotonic() < until, f"{name} does not queue up"
+        time.sleep(0.1)
+    return run_id
+
+
+def all_deferred(stage: Stage, runs: list[str]) -> None:
+    until = time.monotonic() + 60
+    rest = stage.airflow.rest
+    while {rest.get_run("queued", one).tasks["lock"] for one in runs} != {"deferred"}:
+        assert time.monotonic() < until, "not all of them wait"
+        time.sleep(0.2)
+
+
+@pytest.mark.nightly
+def test_who_waits_is_served_in_order_and_takes_no_worker(stage: Stage) -> None:
+    rest, tracker = stage.airflow.rest, TrackerId(stage.tracker_id)
+    with connect(settings_of(stage)) as elsewhere:
+        held = elsewhere.engine.acquire(tracker, owner=Owner.here("alice"))
+        runs = [
+            queue_up(stage, elsewhere, name, priority)
+            for name, priority in (("early", 0), ("late", 0), ("urgent", 3))
+        ]
+        all_deferred(stage, runs)
+        pool = rest.find_pool()
+        assert pool["deferred_slots"] == 3
+        assert pool["occupied_slots"] == pool["running_slots"] == 0
+        pids = stage.airflow.list_pids()
+        waiting = [rest.find_pid("queued", one, "lock") for one in runs]
+        assert [pid for pid in waiting if pid in pids] == []
+
+        conf = {"tracker_id": stage.tracker_id, "priority": 9}
+        now = {**conf, "wait_for": "", "skip": True}
+        hasty = wait(stage, "queued", rest.trigger("queued", now))
+        assert (hasty.state, hasty.tasks["lock"]) == ("success", "skipped")
+
+        tickets = elsewhere.queue.list_tickets()
+        assert [ticket.owner.key for ticket in tickets] == IN_ORDER
+        assert elsewhere.engine.release(tracker, owner_key="alice").released
+        for one in runs:
+            assert wait(stage, "queued", one).state == "success"
+        events = elsewhere.status.history(held.server, tracker)
+        order = [e.who for e in events if e.kind == "hold" and e.epoch > held.epoch]
+    assert order == IN_ORDER
+
+
+@pytest.mark.nightly
+def test_who_lost_his_lock_is_refused_and_the_other_account_goes_on(
+    stage: Stage, turns: Turns, tmp_path: Path
+) -> None:
+    before = turns.server.permissions(turns.tracker)
+    conf: dict[str, Any] = {"tracker_id": turns.tracker, "arguments": {}}
+    flag = tmp_path / "write-again"
+    rest, tracker = stage.airflow.rest, TrackerId(turns.tracker)
+    first = rest.trigger("in_turn", {**conf, "arguments": {"flag": str(flag)}})
+    until = time.monotonic() + 60
+    while turns.names() != [f"by {A}"]:
+        assert time.monotonic() < until, rest.get_run("in_turn", first)
+        time.sleep(0.1)
+    with connect(turns.settings(stage)) as elsewhere:
+        (lock,) = elsewhere.status.list_locks(turns.server.url)
+        report = elsewhere.engine.break_lock(
+            tracker, expect_epoch=lock.epoch, by="bob", reason="hangs", at_once=True
+        )
+    assert report.released
+    assert turns.server.permissions(turns.tracker) == before
+    flag.touch()
+    lost = wait(stage, "in_turn", first)
+    assert (tmp_path / "write-again.answer").read_text() == "403"
+    assert lost.state == "failed"
+    assert turns.names() == [], "the other account has undone it"
+
+    turns.server.clear_calls()
+    second = rest.trigger("in_turn", conf)
+    assert wait(stage, "in_turn", second).state == "success"
+    assert turns.names() == [f"by {B}", f"late, by {B}"]
+    calls = turns.server.calls()
+    wrote = [c for c in calls if c["operation"] == "createTrackerItem"]
+    assert {c["user"] for c in wrote} == {B}
+    assert turns.server.permissions(turns.tracker) == before
 
 
 def created(stage: Stage) -> int:
