@@ -1,9 +1,9 @@
 """Attendant: one poll of the store for every trigger that waits in the queue.
 
 A triggerer runs up to thousands of triggers in one loop. Each of those that wait
-with a ticket gives it to the attendant of its connection, which keeps all their
-tickets alive and makes the offers that are due in one transaction per interval,
-in one thread.
+with a ticket gives it to the attendant of its server and store, which keeps all
+their tickets alive and makes the offers that are due, with one look at the store per
+interval, in one thread.
 """
 
 from __future__ import annotations
@@ -31,17 +31,19 @@ Connect = Callable[[], Codebeamer]
 class Attendant:
     """Waits for the offers of many tickets; works while somebody waits.
 
-    For one event loop. `rounds` counts the transactions that it made.
+    For one event loop, and one server with its store. `rounds` counts the looks at
+    the store that it took.
 
     Not promised: a look at once. A trigger that joins is seen in the next round.
     """
 
-    def __init__(self, connect: Connect, ended: Callable[[], object]) -> None:
-        self._connect = connect
+    def __init__(self, codebeamer: Codebeamer, ended: Callable[[], object]) -> None:
+        self._codebeamer = codebeamer
         self._ended = ended
         self._waiting: dict[int, set[asyncio.Future[bool]]] = {}
         self._pauses: dict[asyncio.Future[bool], float] = {}
         self._work: asyncio.Task[None] | None = None
+        self.is_over = False
         self.rounds = 0
 
     async def wait(self, ticket: int, poll_seconds: float) -> bool:
@@ -71,22 +73,20 @@ class Attendant:
                 del self._waiting[ticket]
 
     async def _attend(self) -> None:
-        codebeamer: Codebeamer | None = None
         try:
-            codebeamer = await _in_thread(self._connect)
-            await self._rounds(codebeamer)
+            await self._rounds()
         except Exception as error:
             for future in self._pauses:
                 if not future.done():
                     future.set_exception(error)
         finally:
             # From here on who comes gets an attendant of its own.
+            self.is_over = True
             self._ended()
-            if codebeamer is not None:
-                await _in_thread(codebeamer.close)
+            await _in_thread(self._codebeamer.close)
 
-    async def _rounds(self, codebeamer: Codebeamer) -> None:
-        queue, settings = codebeamer.queue, codebeamer.settings
+    async def _rounds(self) -> None:
+        queue, settings = self._codebeamer.queue, self._codebeamer.settings
         failures = 0
         while self._waiting:
             numbers = list(self._waiting)
@@ -122,17 +122,65 @@ class Attendant:
                     future.set_result(has_offer is True)
 
 
-_attendants: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Attendant]] = (
-    WeakKeyDictionary()
-)
+class _Hall:
+    """The attendants of one event loop: by connection, and by what those lead to.
+
+    Several connections may lead to one server with one store; what tells two apart
+    is its address without any secret.
+    """
+
+    def __init__(self) -> None:
+        self._opening: dict[str, asyncio.Task[Attendant]] = {}
+        self._working: dict[tuple[str, str], Attendant] = {}
+
+    async def find(self, name: str, connect: Connect) -> Attendant:
+        while True:
+            opening = self._opening.get(name)
+            if opening is None:
+                # Of no trigger's context, as all that an attendant does.
+                opening = asyncio.create_task(
+                    self._open(name, connect), context=contextvars.Context()
+                )
+                self._opening[name] = opening
+            found = await asyncio.shield(opening)
+            if not found.is_over:
+                return found
+            if self._opening.get(name) is opening:
+                del self._opening[name]
+
+    async def _open(self, name: str, connect: Connect) -> Attendant:
+        try:
+            codebeamer, place = await _in_thread(_placed, connect)
+        except Exception:
+            del self._opening[name]
+            raise
+        found = self._working.get(place)
+        if found is not None:
+            await _in_thread(codebeamer.close)
+            return found
+        made = Attendant(codebeamer, lambda: self._working.pop(place))
+        self._working[place] = made
+        return made
 
 
-def attendant_of(name: str, connect: Connect) -> Attendant:
-    """Return the running loop's attendant of that name; a new one if none works."""
-    mine = _attendants.setdefault(asyncio.get_running_loop(), {})
-    if name not in mine:
-        mine[name] = Attendant(connect, lambda: mine.pop(name, None))
-    return mine[name]
+def _placed(connect: Connect) -> tuple[Codebeamer, tuple[str, str]]:
+    codebeamer = connect()
+    return codebeamer, (codebeamer.database.address, codebeamer.settings.server.base)
+
+
+_halls: WeakKeyDictionary[asyncio.AbstractEventLoop, _Hall] = WeakKeyDictionary()
+
+
+async def attendant_of(name: str, connect: Connect) -> Attendant:
+    """Return the running loop's attendant for what a connection leads to.
+
+    It is that of every other connection to the same server and store, if one works.
+
+    Raises:
+        CodebeamerError: the connection cannot be read.
+    """
+    hall = _halls.setdefault(asyncio.get_running_loop(), _Hall())
+    return await hall.find(name, connect)
 
 
 async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -58,8 +58,8 @@ class TrackerLockTrigger(BaseTrigger):
     :param deadline: when to give up, ISO 8601 with offset; None waits for ever.
     :param poll_seconds: time between two looks.
     :param ticket: the number of the task's ticket in the queue: wait for its turn,
-        keeping it alive. All such triggers of a triggerer and a connection share one
-        look at the store.
+        keeping it alive. All such triggers of a triggerer share one look at a store,
+        whatever connection leads there.
     :param take_over: end the wait for `free` also when the holder's lease is over,
         since whoever acquires then may restore and take the tracker.
     """
@@ -106,9 +106,9 @@ class TrackerLockTrigger(BaseTrigger):
     async def _queue(self) -> LockEvent:
         """Wait with a ticket: the attendant looks for all who do."""
         hook = CodebeamerHook(self.codebeamer_conn_id)
-        attendant = attendant_of(self.codebeamer_conn_id, hook.codebeamer)
         try:
             async with asyncio.timeout(self._seconds_left()):
+                attendant = await attendant_of(self.codebeamer_conn_id, hook.codebeamer)
                 assert self.ticket is not None  # noqa: S101 -- asked by our caller
                 is_ours = await attendant.wait(self.ticket, self.poll_seconds)
         except TimeoutError:

@@ -25,6 +25,8 @@ SERVER = "http://codebeamer.example"
 TRACKER = TrackerId(7)
 WAITERS = 1000
 POLL_SECONDS = 0.2
+#: The statement that asks how tickets stand.
+LOOK = "SELECT codebeamer_queue.ticket, codebeamer_queue.offer_until IS NOT NULL"
 
 
 @pytest.fixture
@@ -50,9 +52,14 @@ class Seen:
     fired: list[int] = field(default_factory=list)
     events: dict[int, LockEvent] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
+    looks: list[frozenset[int]] = field(default_factory=list)
     begun: int = 0
     threads: int = 0
     longest_gap: float = 0.0
+
+    @property
+    def written(self) -> list[str]:
+        return [text for text in self.statements if text.startswith("UPDATE")]
 
 
 @pytest.fixture
@@ -60,8 +67,11 @@ def seen() -> Iterator[Seen]:
     """Yield a note of everything that is sent to any store meanwhile."""
     noted = Seen()
 
-    def statement(_c: Any, _cursor: Any, text: str, *_: Any) -> None:
+    def statement(_c: Any, _cursor: Any, text: str, given: Any, *_: Any) -> None:
         noted.statements.append(text)
+        if text.startswith(LOOK):
+            values = given.values() if isinstance(given, dict) else given
+            noted.looks.append(frozenset(values))
 
     def begin(_: Any) -> None:
         noted.begun += 1
@@ -188,6 +198,7 @@ def test_a_thousand_waiters_share_one_poll(store: LockStore, seen: Seen) -> None
         seconds = time.monotonic() - began
         looks = seen.begun - begun
         assert len(seen.statements) <= 6 * looks + 6, "as many as for one waiter"
+        assert len(seen.written) <= 3, "of the leases that grow old, all in one"
         assert looks <= seconds / (POLL_SECONDS * 0.8) + 1
         assert seen.fired == []
         await asyncio.to_thread(store.give_back, lock)
@@ -204,6 +215,45 @@ def test_a_thousand_waiters_share_one_poll(store: LockStore, seen: Seen) -> None
     assert {one.status for one in seen.events.values()} == {"reached"}
     assert seen.threads - threads <= 3, "the loop's own pool, not one for each"
     assert seen.longest_gap < 2.0, seen.longest_gap
+
+
+def test_connections_to_one_server_and_store_share_one_poll(
+    store: LockStore, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {
+        "conn_type": "codebeamer",
+        "host": f"{SERVER}/",
+        "login": "somebody else",
+        "password": "another one",
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_THIRD", json.dumps({**other, "host": f"{SERVER}/x"})
+    )
+    hold(store)
+    names = ["codebeamer_default", "other", "codebeamer_default", "other"]
+    tickets = list(enqueue(store, len(names)))
+
+    async def looked_for(*names: str) -> set[frozenset[int]]:
+        """Return the tickets of each look while triggers of these connections wait."""
+        waiting = [
+            asyncio.create_task(fire(trigger(ticket, codebeamer_conn_id=name), seen))
+            for ticket, name in zip(tickets, names, strict=False)
+        ]
+        await rounds(seen, 8)
+        seen.statements.clear()
+        seen.looks.clear()
+        await rounds(seen, 8)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert seen.written == [], "nothing changes, so nothing is written"
+        return set(seen.looks)
+
+    one, two, *_ = tickets
+    assert asyncio.run(looked_for(*names)) == {frozenset(tickets)}
+    apart = asyncio.run(looked_for("codebeamer_default", "third"))
+    assert apart == {frozenset({one}), frozenset({two})}, "of another server"
 
 
 def test_removed_ticket_ends_the_wait_and_is_worth_a_retry(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from airflow_codebeamer.clock import ManualClock
 from airflow_codebeamer.database import Database
@@ -351,3 +354,64 @@ def test_removed_ticket_ends_the_wait(bench: Bench, owner: Owner, other: Owner) 
     bench.clock = Removing()
     with pytest.raises(TicketRemovedError):
         bench.engine().acquire(bench.tracker, owner=other, wait_for=MINUTE)
+
+
+@contextmanager
+def written() -> Iterator[list[str]]:
+    """Yield what is written to any store meanwhile."""
+    statements: list[str] = []
+
+    def note(_c: Any, _cursor: Any, text: str, *_: Any) -> None:
+        if not text.lstrip().upper().startswith(("SELECT", "BEGIN", "SET", "PRAGMA")):
+            statements.append(text)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def test_waiters_write_when_a_third_of_their_lease_is_gone_and_not_before(
+    store: LockStore, clock: ManualClock
+) -> None:
+    lock = grant(store, "holder")
+    tickets = [enqueue(store, name) for name in ("a", "b", "c")]
+    with written() as statements:
+        for _ in range(60):
+            clock.advance(1)
+            assert attend(store, *tickets) == [False, False, False]
+            assert all(ticket.is_live for ticket in store.queue.list_tickets())
+    renewed = [text for text in statements if "seen_at=" in text]
+    # Missed offers, leases, offers due: three statements each ten seconds.
+    assert (len(statements), len(renewed)) == (18, 6)
+    free(store, lock)
+    with written() as statements:
+        assert attend(store, *tickets) == [True, False, False], "at once"
+        assert attend(store, *tickets) == [True, False, False]
+    assert len(statements) == 3, "and once"
+
+
+def test_one_who_waits_himself_writes_as_seldom(
+    store: LockStore, clock: ManualClock
+) -> None:
+    grant(store, "holder")
+    first, second = enqueue(store, "a"), enqueue(store, "b")
+    with written() as statements:
+        for _ in range(30):
+            clock.advance(1)
+            assert store.queue.stay(first, SETTINGS)
+            assert not store.queue.stay(second, SETTINGS)
+    assert len([text for text in statements if "seen_at=" in text]) == 6
+
+
+def test_ticket_that_nobody_attended_to_yet_lives_as_long_as_others_then(
+    store: LockStore, clock: ManualClock
+) -> None:
+    grant(store, "holder")
+    ticket = store.queue.enqueue(
+        SERVER, [ONE], Owner("a"), settings=SETTINGS, is_elsewhere=True
+    )
+    attend(store, ticket)
+    clock.advance(31)
+    assert not store.queue.list_tickets()[0].is_live, "its triggerer died at once"

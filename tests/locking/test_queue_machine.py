@@ -212,8 +212,12 @@ class Waiting(RuleBasedStateMachine):
                 )
                 self.waiters[ticket.owner.key].was_sent_back = True
 
-    def _is_live(self, waiter: Waiter) -> bool:
-        """Say what a waiter may count on: seen lately, or an offer that lasts."""
+    def _is_live(self, waiter: Waiter, share: float) -> bool:
+        """Say whether a waiter was seen in that share of its lease, or has an offer.
+
+        A look does not write before a third of the lease is gone, so two thirds are
+        what a waiter may count on, and the whole is the longest that it blocks.
+        """
         (ticket,) = [
             ticket
             for ticket in self.store.queue.list_tickets(self.server)
@@ -222,7 +226,8 @@ class Waiting(RuleBasedStateMachine):
         offered = ticket.offer_until is not None and (
             ticket.offer_until > self.clock.now()
         )
-        return offered or self.now - waiter.seen < SPANS.waiter_ttl.total_seconds()
+        span = SPANS.waiter_ttl.total_seconds() * share
+        return offered or self.now - waiter.seen < span
 
     def _try(self, waiter: Waiter) -> None:
         if self._grant(waiter):
@@ -232,13 +237,14 @@ class Waiting(RuleBasedStateMachine):
             waiter.how, waiter.seen = "there", self.now
 
     def _grant(self, waiter: Waiter) -> bool:
-        passed = [
+        others = [
             other
             for other in self.waiters.values()
             if other.owner != waiter.owner
             and set(other.trackers) & set(waiter.trackers)
-            and self._is_live(other)
         ]
+        may_block = [other for other in others if self._is_live(other, 1)]
+        must_count = [other for other in others if self._is_live(other, 2 / 3)]
         taken = {
             lock.tracker_id for locks in self.holding.values() for lock in locks
         } & set(waiter.trackers)
@@ -248,14 +254,14 @@ class Waiting(RuleBasedStateMachine):
         if not locks:
             ahead = [
                 other
-                for other in passed
+                for other in may_block
                 if other.aged(self.now) >= waiter.aged(self.now) - 1e-6
                 or waiter.was_sent_back
             ]
             assert taken or ahead, "free, nobody before him, and not his"
             return False
         assert not taken
-        for other in passed:
+        for other in must_count:
             self._is_fair(waiter, other)
         self.holding[waiter.owner.key] = locks
         return True

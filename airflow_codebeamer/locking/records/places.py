@@ -43,6 +43,7 @@ __all__ = [
     "is_asked",
     "is_for",
     "of_owner",
+    "span_of",
     "tickets",
 ]
 
@@ -74,8 +75,8 @@ class Places:
 
     def _seen(self, settings: LockSettings) -> Mapping[str, Any]:
         """Return what is written when a waiter is seen to live."""
-        span = max(settings.waiter_ttl, 3 * settings.poll)
-        return {"seen_at": self._database.now, "live_until": self._moves.ahead(span)}
+        alive = self._moves.ahead(span_of(settings))
+        return {"seen_at": self._database.now, "live_until": alive}
 
     def _here(
         self, settings: LockSettings, *, is_elsewhere: bool = False
@@ -136,6 +137,11 @@ def tickets(now: ColumnElement[float]) -> Select[Any]:
 
 def _is_live(ticket: Any, now: ColumnElement[float]) -> ColumnElement[bool]:
     return or_(ticket.c.live_until > now, ticket.c.offer_until > now)
+
+
+def span_of(settings: LockSettings) -> timedelta:
+    """Return how long a waiter counts as living after it was seen."""
+    return max(settings.waiter_ttl, 3 * settings.poll)
 
 
 def of_owner(

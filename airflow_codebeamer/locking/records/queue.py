@@ -23,9 +23,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
-    and_,
     bindparam,
-    case,
     exists,
     func,
     not_,
@@ -37,37 +35,29 @@ from sqlalchemy.engine import Connection
 
 from airflow_codebeamer.database import (
     insert_missing,
-    lock_table,
     queue_table,
     queue_tracker_table,
 )
-from airflow_codebeamer.errors import TicketRemovedError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.lock import Owner
+from airflow_codebeamer.locking.records.offers import Offers
 from airflow_codebeamer.locking.records.places import (
-    Places,
     goes_before,
     holds,
-    in_parts,
-    is_asked,
     is_for,
     of_owner,
     tickets,
 )
 from airflow_codebeamer.locking.records.ticket import Ticket, digest_of
-from airflow_codebeamer.locking.records.transitions import SCOPE
-from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["Queue"]
 
-#: So many offers may be missed before a ticket goes to the end.
-_PATIENCE = 2
 #: Later than any ticket.
 _LAST = 2**62
 
 
-class Queue(Places):
+class Queue(Offers):
     """The tickets of one database, and everything that becomes of them.
 
     Not promised: that whose turn it is now has it when he acts. The grant asks
@@ -132,26 +122,6 @@ class Queue(Places):
                         tracker_id=number,
                     )
             return ticket
-
-    def stay(self, ticket: Ticket, settings: LockSettings) -> bool:
-        """Keep a ticket alive; return whether nobody who waits goes before it.
-
-        Raises:
-            TicketRemovedError: it is not in the queue any more.
-        """
-        with self._database.begin() as connection:
-            self._count_missed(connection, ticket.server)
-            changed = connection.execute(
-                update(queue_table)
-                .where(queue_table.c.ticket == ticket.number)
-                .values(**self._here(settings))
-            ).rowcount
-            if changed != 1:
-                raise TicketRemovedError(ticket.trackers, owner=ticket.owner.key)
-            ahead = self._ahead_of(queue_table)
-            return not connection.scalar(
-                select(ahead).where(queue_table.c.ticket == ticket.number)
-            )
 
     def is_turn(
         self,
@@ -251,87 +221,6 @@ class Queue(Places):
             statement = statement.where(is_for(tracker_id))
         with self._database.read() as connection:
             return list(self._select(connection, statement))
-
-    def attend(
-        self, server: str, numbers: Collection[int], settings: LockSettings
-    ) -> dict[int, bool]:
-        """Keep these tickets alive and make the offers that are due.
-
-        One transaction of four statements, however many tickets (up to 10,000).
-        Returns for each that is still there whether it has an offer.
-        """
-        standing: dict[int, bool] = {}
-        with self._database.begin() as connection:
-            self._count_missed(connection, server)
-            for part in in_parts(sorted(numbers)):
-                mine = queue_table.c.ticket.in_(part)
-                seen = self._seen(settings)
-                connection.execute(update(queue_table).where(mine).values(**seen))
-                self._offer(connection, mine, settings)
-                rows = connection.execute(
-                    select(
-                        queue_table.c.ticket, queue_table.c.offer_until.is_not(None)
-                    ).where(mine)
-                )
-                standing.update({number: bool(offered) for number, offered in rows})
-        return standing
-
-    def _offer(
-        self, connection: Connection, mine: ColumnElement[bool], settings: LockSettings
-    ) -> None:
-        """Keep what is free, or may be taken over, for those whose turn it is."""
-        wanted = queue_tracker_table.alias("free_wanted")
-        taken = exists(
-            select(wanted.c.ticket)
-            .join(lock_table, lock_table.c.tracker_id == wanted.c.tracker_id)
-            .where(
-                wanted.c.ticket == queue_table.c.ticket,
-                lock_table.c.server == queue_table.c.server,
-                lock_table.c.scope == SCOPE,
-                lock_table.c.state != LockState.FREE.value,
-                or_(not_(self._moves.is_over(settings.lock_delay)), is_asked()),
-            )
-            .correlate(queue_table)
-        )
-        connection.execute(
-            update(queue_table)
-            .where(
-                mine,
-                queue_table.c.offer_until.is_(None),
-                not_(taken),
-                not_(self._ahead_of(queue_table)),
-            )
-            .values(offer_until=self._moves.ahead(settings.offer_ttl))
-        )
-
-    def _count_missed(self, connection: Connection, server: str) -> None:
-        """Withdraw the offers that nobody took in time; the third costs the place."""
-        behind = queue_table.alias("behind")
-        end = (
-            select(func.max(behind.c.place))
-            .where(behind.c.server == server)
-            .correlate(None)
-            .scalar_subquery()
-        )
-        now = self._database.now
-        is_last = queue_table.c.missed >= _PATIENCE
-        connection.execute(
-            update(queue_table)
-            .where(
-                queue_table.c.server == server,
-                queue_table.c.offer_until <= now,
-            )
-            .values(
-                offer_until=None,
-                missed=case((is_last, 0), else_=queue_table.c.missed + 1),
-                # A hair after the last, or it would stand level with it.
-                place=case(
-                    (and_(is_last, end >= now), end + 0.001),
-                    (is_last, now),
-                    else_=queue_table.c.place,
-                ),
-            )
-        )
 
 
 @lru_cache(maxsize=16)
