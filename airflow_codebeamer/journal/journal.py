@@ -128,9 +128,14 @@ class Journal:
                 connection.execute(_finish(self._database.now), open_ones)
 
     def list_entries(
-        self, *scopes: str, kind: str | None = None, open_only: bool = False
+        self,
+        *scopes: str,
+        kind: str | Sequence[str] | None = None,
+        open_only: bool = False,
     ) -> list[Entry]:
         """Return the entries of scopes in the order in which they were begun.
+
+        Of every kind, of one, or of several.
 
         Raises:
             DatabaseError: the store cannot be read.
@@ -141,7 +146,7 @@ class Journal:
             for start in range(0, len(scopes), _CHUNK):
                 which: dict[str, Any] = {"scopes": scopes[start : start + _CHUNK]}
                 if kind is not None:
-                    which["of_kind"] = kind
+                    which["kinds"] = [kind] if isinstance(kind, str) else kind
                 found += map(_entry, connection.execute(statement, which).mappings())
         return sorted(found, key=lambda entry: entry.number)
 
@@ -184,7 +189,9 @@ def _entries(*, of_kind: bool, open_only: bool) -> Executable:
         journal_table.c.scope.in_(bindparam("scopes", expanding=True))
     )
     if of_kind:
-        statement = statement.where(journal_table.c.kind == bindparam("of_kind"))
+        statement = statement.where(
+            journal_table.c.kind.in_(bindparam("kinds", expanding=True))
+        )
     if open_only:
         statement = statement.where(journal_table.c.finished_at.is_(None))
     return statement

@@ -37,7 +37,7 @@ class Recovered:
 
     `action` is "recovered", "would recover" (a dry run), "left" (its lease is
     good, or somebody else was quicker) or "failed"; `error` says why it failed.
-    Of a free tracker that a late request had reduced, it is "healed" or "would
+    Of a free tracker whose roles a late request had changed, it is "healed" or "would
     heal", and `owner` is whose lock that was. `may_pass` says of what failed that
     nobody answered: the next round may have more luck.
     """
@@ -75,7 +75,7 @@ class Recovery:
     Takes over every lock of the engine's server whose lease is over by more than
     the lock delay, or that is being broken: undoes open runs, restores, frees.
     Looks also at free trackers while a request of their last lock is unsettled and
-    younger than a day (one request each), and puts back what it took.
+    younger than a day (one request each), and puts back what it took or gave.
     A failure is written down and the next lock follows. May run anywhere, any
     number of times at once; a living holder is never touched.
 
@@ -175,8 +175,8 @@ class Recovery:
 
 def _unclear(echo: Echo) -> str:
     return (
-        f"a late request of ours may have taken rights of {', '.join(echo.unclear)}, "
-        "but not all of them: give back what nobody meant to take, then say "
+        f"a late request of ours may have changed a part of {', '.join(echo.unclear)}: "
+        "put right what nobody meant, then say "
         f"`airflow-codebeamer lock accept {echo.seen.tracker_id}`"
     )
 

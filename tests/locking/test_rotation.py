@@ -28,6 +28,7 @@ from airflow_codebeamer.locking import (
     find_escrows,
     read_escrow,
 )
+from airflow_codebeamer.locking.rights.watching import RoleWatch
 from airflow_codebeamer.locking.rotation import Turn
 from airflow_codebeamer.settings import (
     LockSettings,
@@ -484,3 +485,81 @@ def test_a_lost_store_stops_the_next_lock_and_escrow_takes_the_right_back(
     Salvage(second.engine.parts, found[-1]).run(by="ann")
     assert stand.permissions() == before
     second.engine.acquire(stand.tracker, owner=TWO)
+
+
+@dataclass(frozen=True)
+class Late:
+    """A grant of A's turn that was sent twice, and may land once more."""
+
+    before: str
+    rights: list[int]
+
+
+@pytest.fixture
+def late(stand):
+    before = stand.permissions()
+    process = stand.process()
+    process.engine.preflight(stand.tracker).require()
+    # The first request reduces the developers, the second lets A write.
+    stand.server.add_fault({"kind": "reset", "operation": PUT, "nth": 2})
+    process.engine.acquire(stand.tracker, owner=ONE)
+    stand.server.clear_faults()
+    rights = _rights(stand)[str(stand.roles[A])]
+    assert process.engine.release(stand.tracker, owner_key=ONE.key).released
+    assert stand.permissions() == before
+    return Late(before, list(rights))
+
+
+def _rights(stand: Stand, world: Any = None) -> dict[str, list[int]]:
+    """Return the tracker's permissions in a world, the server's if not given."""
+    trackers = (world or stand.server.world())["trackers"]
+    (tracker,) = [one for one in trackers if one["id"] == stand.tracker]
+    rights: dict[str, list[int]] = tracker["permissions"]
+    return rights
+
+
+def _land(stand: Stand, rights: list[int]) -> None:
+    world = stand.server.world()
+    _rights(stand, world)[str(stand.roles[A])] = rights
+    stand.server.load_world(world)
+    assert stand.writes(A)
+
+
+def test_a_grant_that_lands_after_its_lock_is_taken_back(stand, late):
+    _land(stand, late.rights)
+    with pytest.raises(LockRefusedError, match="may write while nobody holds"):
+        stand.process().engine.acquire(stand.tracker, owner=TWO)
+    (shown,) = stand.process().recovery.recover(dry_run=True)
+    assert (shown.action, stand.writes(A)) == ("would heal", True)
+    (done,) = stand.process().recovery.recover()
+    assert (done.action, done.report.released) == ("healed", True)
+    assert stand.permissions() == late.before
+    assert stand.process().recovery.recover() == []
+
+
+def test_a_grant_that_lands_under_the_others_lock_goes_with_it(stand, late):
+    process = stand.process()
+    process.engine.acquire(stand.tracker, owner=TWO)
+    _land(stand, late.rights)
+    assert stand.who_writes() == [A, B], "two accounts do not exclude that"
+    process.engine.release(stand.tracker, owner_key=TWO.key)
+    assert stand.permissions() == late.before
+
+
+def test_a_watched_lock_takes_a_late_grant_back_and_gives_it_to_nobody(stand, late):
+    process = stand.process(on_drift="relock")
+    lock = process.engine.acquire(stand.tracker, owner=TWO)
+    _land(stand, late.rights)
+    RoleWatch(process.engine.parts, lock, lambda error: None).look()
+    assert stand.who_writes() == [B]
+    process.engine.release(stand.tracker, owner_key=TWO.key)
+    assert stand.permissions() == late.before
+
+
+def test_a_part_of_a_grant_is_told_and_left_alone(stand, late):
+    part = sorted({*READ_ONLY, 1, 2, 3} & set(late.rights))
+    _land(stand, part)
+    (told,) = stand.process().recovery.recover()
+    assert told.needs_a_person
+    assert f"role {A} (has" in told.error
+    assert _rights(stand)[str(stand.roles[A])] == part

@@ -328,14 +328,15 @@ BUGS = (
         (
             Change(
                 "locking/rights/restoring.py",
-                "locking.rights.late import list_late, taken_late\n",
-                "locking.rights.late import explaining, list_late, taken_late\n",
+                "locking.rights.late import given_late, list_late, taken_late\n",
+                "locking.rights.late import "
+                "explaining, given_late, list_late, taken_late\n",
             ),
             Change(
                 "locking/rights/restoring.py",
-                "return now | late if late else None",
+                "return None if late == now else late",
                 "is_whole = explaining(self._late, entry, now)\n"
-                "            return now | late if late and is_whole else None",
+                "            return late if late != now and is_whole else None",
             ),
         ),
         (

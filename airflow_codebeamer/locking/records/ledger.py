@@ -7,7 +7,7 @@ request leaves before it (docs/explanation/locking.md, rules 1 and 3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -272,7 +272,7 @@ class Ledger:
         return [entry for entry in found if key in ("", entry.key)]
 
     def list_unsettled(
-        self, *lineages: Lineage, kind: str | None = None
+        self, *lineages: Lineage, kind: str | Sequence[str] | None = None
     ) -> list[Entry]:
         """Return the intents of which nobody knows whether they took effect."""
         return [

@@ -10,7 +10,13 @@ from airflow_codebeamer.locking.lock import Lock, Owner
 from airflow_codebeamer.locking.parts import Parts
 from airflow_codebeamer.locking.permissions import spell
 from airflow_codebeamer.locking.report import ReleaseReport
-from airflow_codebeamer.locking.rights.late import explaining, list_late, taken_late
+from airflow_codebeamer.locking.rights.late import (
+    explaining,
+    given_late,
+    granting,
+    list_late,
+    taken_late,
+)
 from airflow_codebeamer.locking.rights.restoring import Restoring
 from airflow_codebeamer.locking.roles import Phase
 
@@ -26,7 +32,8 @@ class Echo:
     """What late requests made of a free tracker.
 
     `requests` are the numbers of the intents that explain it. `unclear` names the
-    roles that lack what a request takes and more: somebody may have meant it.
+    roles that lack what a request takes in part, or have what it gives in part:
+    somebody may have meant it.
     """
 
     seen: Lock
@@ -40,7 +47,8 @@ class Echo:
 def find_echo(parts: Parts, seen: Lock) -> Echo | None:
     """Return what late requests did to a free tracker, None if nothing.
 
-    One request if a reduction is unsettled and younger than a day, none otherwise.
+    One request if a reduction or a grant is unsettled and younger than a day, none
+    otherwise.
     A request lands once: one that explained an earlier echo explains no other, so a
     person who takes the same rights away is undone once.
     """
@@ -61,10 +69,14 @@ def find_echo(parts: Parts, seen: Lock) -> Echo | None:
         rights = now.of_role(role_id)
         if entry.phase not in _KNOWN:
             continue
-        if intents := explaining(late, entry, rights):
+        names = {**entry.names, **now.names}
+        intents = explaining(late, entry, rights) or granting(late, entry, rights)
+        if intents:
             landed[entry.name] = intents[0].number
+        elif given := given_late(late, entry, rights):
+            unclear.append(f"role {entry.name} (has {spell(given, names)} as well)")
         elif taken_late(late, entry, rights):
-            lacks = spell(entry.left - rights, {**entry.names, **now.names})
+            lacks = spell(entry.left - rights, names)
             unclear.append(f"role {entry.name} (lacks {lacks})")
     if not landed and not unclear:
         return None

@@ -34,7 +34,7 @@ from airflow_codebeamer.locking.pulse import Pulse
 from airflow_codebeamer.locking.records.ledger import REDUCE
 from airflow_codebeamer.locking.rights.doubts import Doubts
 from airflow_codebeamer.locking.rights.floors import Floors
-from airflow_codebeamer.locking.rights.late import list_late, taken_late
+from airflow_codebeamer.locking.rights.late import given_late, list_late, taken_late
 from airflow_codebeamer.locking.rights.preflight import (
     Preflight,
     inspect_permissions,
@@ -236,6 +236,8 @@ class Reducing:
     def _intended(self, writer: RoleWriter, role_id: RoleId) -> RoleEntry:
         """Return the entry as it must be on the disk before the request leaves."""
         entry, fresh = writer.entries[role_id], writer.current.of_role(role_id)
+        # Nobody meant what a grant of an earlier turn gives when it lands only now.
+        fresh -= given_late(self._late, entry, fresh)
         names = {**entry.names, **writer.current.names}
         # What an older request of ours took meanwhile is not somebody's change.
         late = NOTHING if entry.touched else taken_late(self._late, entry, fresh)

@@ -36,7 +36,7 @@ from airflow_codebeamer.locking.records.ledger import RESTORE
 from airflow_codebeamer.locking.report import ReleaseReport
 from airflow_codebeamer.locking.rights.aftermath import Aftermath
 from airflow_codebeamer.locking.rights.doubts import Doubts
-from airflow_codebeamer.locking.rights.late import list_late, taken_late
+from airflow_codebeamer.locking.rights.late import given_late, list_late, taken_late
 from airflow_codebeamer.locking.rights.policies import is_waiting, wanted_of
 from airflow_codebeamer.locking.rights.questions import ask, named_as_now
 from airflow_codebeamer.locking.rights.turning import fence_writer
@@ -203,9 +203,10 @@ class Restoring:
         is_ours = entry.touched or self._is_put_back(entry, now)
         if not is_ours or entry.phase is Phase.RESTORED:
             # It was all back, or never taken: what a late request of ours does not
-            # take is somebody else's edit.
-            late = taken_late(self._late, entry, now)
-            return now | late if late else None
+            # take or give is somebody else's edit.
+            late = now | taken_late(self._late, entry, now)
+            late -= given_late(self._late, entry, now)
+            return None if late == now else late
         wanted = wanted_of(entry, now, self._said.policy)
         return None if wanted == now else wanted
 
