@@ -131,6 +131,23 @@ def test_creating_costs_a_request_for_each_item_and_next_to_nothing_else(counted
     assert again == ceil(count / 500) + 1 <= ceil(count / 500) + 4
 
 
+def test_another_process_reads_schema_and_items_again_where_one_looks_once(counted):
+    """The plan and generate tasks of a DAG, against one `apply`; the rest is equal."""
+    counted.load(600)
+    document = counted.document(counted.items(600, Unit="km"))
+    server = counted.rig.server
+
+    def cost(planned: Any = None) -> tuple[int, Any]:
+        server.clear_calls()
+        found = counted.application().prepare(document, counted.tracker, planned)
+        return len(server.calls()), found
+
+    requests, planned = cost()
+    assert requests == 1 + ceil(600 / 500) == 3
+    assert cost(planned)[0] == 1
+    assert cost()[0] == requests, "generate has nothing of the plan task's"
+
+
 def test_one_changed_field_of_all_items(counted):
     count = 3000
     counted.load(count, deep=True)
