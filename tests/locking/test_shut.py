@@ -56,6 +56,8 @@ def test_a_lost_store_is_found_out_without_any_notice(
 def test_what_is_meant_is_accepted_once(make_bench, owner, other) -> None:
     bench = make_bench(writing=0, reading=2)
     before = bench.permissions()
+    # A store that has never heard of the tracker says it in the dry run too.
+    assert SAYS in " ".join(bench.engine().preflight(bench.tracker).findings)
     refused(bench, owner)
     engine = bench.engine()
     assert engine.preflight(bench.tracker).findings
