@@ -69,12 +69,12 @@ BUGS = (
             Change(
                 "locking/records/transitions.py",
                 """\
-            lock_table.c.epoch == bindparam("of_epoch"),
-            lock_table.c.owner_key == bindparam("of_owner"),
+            *_AS_SEEN,
             lock_table.c.state.in_(bindparam("in_states", expanding=True)),
             *_is_good(now),
 """,
                 """\
+            *_OF_TRACKER,
             lock_table.c.state != LockState.FREE.value,
 """,
             ),

@@ -36,6 +36,8 @@ from airflow_codebeamer.locking.states import LockState
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = [
+    "OTHER",
+    "WANTED",
     "Places",
     "goes_before",
     "holds",
@@ -46,6 +48,13 @@ __all__ = [
     "span_of",
     "tickets",
 ]
+
+# Aliases are made once: each copies all columns of its table.
+OTHER = queue_table.alias("other")
+WANTED = queue_tracker_table.alias("wanted")
+_THEIRS = queue_tracker_table.alias("theirs")
+_OURS = queue_tracker_table.alias("ours")
+_HELD = lock_table.alias("held")
 
 #: A ticket whose waiter was not seen for so long is dropped.
 _KEPT = timedelta(days=1)
@@ -95,19 +104,16 @@ class Places:
 
         Nobody goes before an owner who holds something; see `turn`.
         """
-        other = queue_table.alias("other")
-        theirs = queue_tracker_table.alias("theirs")
-        ours = queue_tracker_table.alias("ours")
         ahead = exists(
-            select(other.c.ticket)
-            .join(theirs, theirs.c.ticket == other.c.ticket)
-            .join(ours, ours.c.tracker_id == theirs.c.tracker_id)
+            select(OTHER.c.ticket)
+            .join(_THEIRS, _THEIRS.c.ticket == OTHER.c.ticket)
+            .join(_OURS, _OURS.c.tracker_id == _THEIRS.c.tracker_id)
             .where(
-                ours.c.ticket == mine.c.ticket,
-                other.c.server == mine.c.server,
-                other.c.owner_key != mine.c.owner_key,
-                self._is_live(other),
-                goes_before(other, mine.c.place, mine.c.ticket),
+                _OURS.c.ticket == mine.c.ticket,
+                OTHER.c.server == mine.c.server,
+                OTHER.c.owner_key != mine.c.owner_key,
+                self._is_live(OTHER),
+                goes_before(OTHER, mine.c.place, mine.c.ticket),
             )
             .correlate(mine)
         )
@@ -166,12 +172,11 @@ def is_for(tracker_id: Any) -> ColumnElement[bool]:
 
 def holds(server: Any, owner_key: Any) -> Exists:
     """Return the condition that an owner has a lock, in whatever state."""
-    held = lock_table.alias("held")
     return exists(
-        select(held.c.tracker_id).where(
-            held.c.server == server,
-            held.c.owner_key == owner_key,
-            held.c.state != LockState.FREE.value,
+        select(_HELD.c.tracker_id).where(
+            _HELD.c.server == server,
+            _HELD.c.owner_key == owner_key,
+            _HELD.c.state != LockState.FREE.value,
         )
     )
 

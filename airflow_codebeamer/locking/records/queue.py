@@ -42,6 +42,8 @@ from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking.lock import Owner
 from airflow_codebeamer.locking.records.offers import Offers
 from airflow_codebeamer.locking.records.places import (
+    OTHER,
+    WANTED,
     goes_before,
     holds,
     is_for,
@@ -149,7 +151,6 @@ class Queue(Offers):
         Without a ticket he counts as come now, less the head start. One who holds
         a tracker already goes before those that wait: they may wait for it, too.
         """
-        other = queue_table.alias("other")
         mine = of_owner(server, trackers, owner_key)
         number = func.coalesce(
             select(queue_table.c.ticket).where(*mine).scalar_subquery(), _LAST
@@ -158,16 +159,15 @@ class Queue(Offers):
             select(queue_table.c.place).where(*mine).scalar_subquery(),
             self._database.now - head_start.total_seconds(),
         )
-        wanted = queue_tracker_table.alias("wanted")
         ahead = exists(
-            select(other.c.ticket)
-            .join(wanted, wanted.c.ticket == other.c.ticket)
+            select(OTHER.c.ticket)
+            .join(WANTED, WANTED.c.ticket == OTHER.c.ticket)
             .where(
-                wanted.c.tracker_id.in_(sorted(set(trackers))),
-                other.c.server == server,
-                other.c.owner_key != owner_key,
-                self._is_live(other),
-                goes_before(other, place, number),
+                WANTED.c.tracker_id.in_(sorted(set(trackers))),
+                OTHER.c.server == server,
+                OTHER.c.owner_key != owner_key,
+                self._is_live(OTHER),
+                goes_before(OTHER, place, number),
             )
             .correlate(None)
         )

@@ -43,7 +43,13 @@ _OF_TRACKER = (
     lock_table.c.tracker_id == bindparam("of_tracker"),
     lock_table.c.scope == SCOPE,
 )
+_AS_SEEN = (
+    *_OF_TRACKER,
+    lock_table.c.epoch == bindparam("of_epoch"),
+    lock_table.c.owner_key == bindparam("of_owner"),
+)
 _RECORD = select(lock_table).where(*_OF_TRACKER)
+_STEP = update(lock_table).where(*_AS_SEEN, lock_table.c.state == bindparam("of_state"))
 
 
 class Transitions:
@@ -74,18 +80,21 @@ class Transitions:
         """
         if seen.state not in sources(name):
             return None
-        columns: dict[str, Any] = {
-            "state": target(seen.state, name).value,
-            "lease_seq": lock_table.c.lease_seq + 1,
-            "changed_at": self._database.now,
-            **values,
-        }
+        told = {k: v for k, v in values.items() if isinstance(v, ColumnElement)}
         if name in _RAISING:
-            columns["epoch"] = lock_table.c.epoch + 1
+            told["epoch"] = lock_table.c.epoch + 1
+        statement = _STEP.where(*conditions).values(
+            lease_seq=lock_table.c.lease_seq + 1,
+            **{"changed_at": self._database.now, **told},
+        )
         changed = connection.execute(
-            update(lock_table)
-            .where(*same(seen), lock_table.c.state == seen.state.value, *conditions)
-            .values(**columns)
+            statement,
+            {
+                **_as_seen(seen),
+                "of_state": seen.state.value,
+                "state": target(seen.state, name).value,
+                **{k: v for k, v in values.items() if k not in told},
+            },
         ).rowcount
         if changed != 1:
             return None
@@ -115,10 +124,7 @@ class Transitions:
         changed = connection.execute(
             _extension(self._database.now),
             {
-                "of_server": lock.server,
-                "of_tracker": lock.tracker_id,
-                "of_epoch": lock.epoch,
-                "of_owner": lock.record_key,
+                **_as_seen(lock),
                 "in_states": [s.value for s in states or (lock.state,)],
                 "lease": lease.total_seconds(),
             },
@@ -194,6 +200,16 @@ def same(lock: Lock) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def _as_seen(lock: Lock) -> dict[str, Any]:
+    """Return the values of `_AS_SEEN`."""
+    return {
+        "of_server": lock.server,
+        "of_tracker": lock.tracker_id,
+        "of_epoch": lock.epoch,
+        "of_owner": lock.record_key,
+    }
+
+
 def find_row(connection: Connection, server: str, tracker_id: TrackerId) -> Lock | None:
     """Return a tracker's record as it is in this transaction."""
     which = {"of_server": server, "of_tracker": tracker_id}
@@ -207,9 +223,7 @@ def _extension(now: ColumnElement[float]) -> Update:
     return (
         update(lock_table)
         .where(
-            *_OF_TRACKER,
-            lock_table.c.epoch == bindparam("of_epoch"),
-            lock_table.c.owner_key == bindparam("of_owner"),
+            *_AS_SEEN,
             lock_table.c.state.in_(bindparam("in_states", expanding=True)),
             *_is_good(now),
         )
