@@ -92,12 +92,11 @@ SEED ?= 1
 rounds: $(VENV)/.dev
 	@$(BIN)/python -m tests.airflow.rounds --count $(COUNT) --seed $(SEED) --write
 
-## release: the tests of the Airflow parts, without those of its private parts, on another
-## release of Airflow (AIRFLOW=3.1) or of Python (PYTHON=python3.13) than the pinned ones;
-## TESTS says which. With what an Airflow was tested is in tests/airflow/releases
+## release: the tests of the Airflow parts on another release of Airflow (AIRFLOW=3.1) or of
+## Python (PYTHON=python3.13) than the pinned ones; TESTS says which. With what an Airflow
+## was tested is in tests/airflow/releases
 AIRFLOW ?= 3.3
-TESTS ?= tests/airflow --ignore tests/airflow/matrix --ignore tests/airflow/celery \
-  --ignore tests/airflow/test_listener.py --ignore tests/airflow/test_notifications.py
+TESTS ?= tests/airflow --ignore tests/airflow/matrix --ignore tests/airflow/celery
 current_with = $(firstword $(wildcard tests/airflow/releases/$(AIRFLOW).txt) constraints.txt)
 released = build/airflow-$(AIRFLOW)-$(notdir $(PYTHON))
 

@@ -53,8 +53,8 @@ def tell(
 
 def _stats(in_task: bool) -> Any:
     """Return the metrics of this process; Airflow 3.1 has the same for all."""
-    places = ["airflow.sdk.observability.stats", "airflow.observability.stats"]
-    for place in places if in_task else places[1:]:
-        if find_spec(place.rpartition(".")[0]):
-            return import_module(place)
-    return import_module("airflow.stats").Stats
+    places = ["airflow.sdk.observability", "airflow.observability"]
+    package = next(filter(find_spec, places if in_task else places[1:]), "airflow")
+    stats = import_module(f"{package}.stats")
+    # Before 3.3 they are methods of a class there, not functions of the module.
+    return stats if hasattr(stats, "incr") else stats.Stats

@@ -10,10 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
-from airflow.sdk._shared.listeners.listener import ListenerManager
-from airflow.sdk._shared.listeners.spec import taskinstance
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-from airflow.sdk.observability import stats
 
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID
 from airflow_codebeamer.errors import RestorePendingError
@@ -28,6 +25,16 @@ from airflow_codebeamer.operators import (
     UnlockTrackerOperator,
 )
 from airflow_codebeamer.plugins import CodebeamerPlugin
+
+try:
+    from airflow.sdk._shared.listeners.listener import ListenerManager
+    from airflow.sdk._shared.listeners.spec import taskinstance
+    from airflow.sdk.observability import stats
+except ImportError:  # Airflow 3.1
+    from airflow import stats
+    from airflow.listeners.listener import ListenerManager
+
+    taskinstance = None
 
 TRACKER = TrackerId(DEMO_TRACKER_ID)
 RUN: Any = SimpleNamespace(dag_id="fill", run_id="manual/1", map_index=-1)
@@ -57,23 +64,25 @@ class Told:
 @pytest.fixture
 def told() -> Iterator[Told]:
     backend = Told()
-    stats.initialize(factory=lambda: backend, export_legacy_names=False)
+    use(backend)
     yield backend
-    stats.initialize(factory=stats_off, export_legacy_names=False)
+    use(Told())
 
 
-def stats_off() -> Any:
-    from airflow.sdk._shared.observability.metrics.base_stats_logger import (
-        NoStatsLogger,
-    )
-
-    return NoStatsLogger()
+def use(backend: Told) -> None:
+    """Let Airflow tell the metrics of this process to `backend`."""
+    begin = getattr(stats, "initialize", None)
+    if begin is not None:
+        begin(factory=lambda: backend, export_legacy_names=False)
+    else:  # Airflow before 3.3
+        stats.Stats.factory, stats.Stats.instance = (lambda: backend), None
 
 
 @pytest.fixture(scope="module")
 def hook() -> Any:
     manager = ListenerManager()
-    manager.add_hookspecs(taskinstance)
+    if taskinstance is not None:
+        manager.add_hookspecs(taskinstance)
     for listener in CodebeamerPlugin.listeners:
         manager.add_listener(listener)
     assert manager.has_listeners

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
-from airflow.triggers.callback import CallbackTrigger
 
 from airflow_codebeamer.emulator import DEMO_TRACKER_ID
 from airflow_codebeamer.errors import LockLostError
@@ -24,6 +23,11 @@ from airflow_codebeamer.notifications import (
 )
 from airflow_codebeamer.operators import UnlockTrackerOperator
 from airflow_codebeamer.template import generator_dag
+
+try:
+    from airflow.triggers.callback import CallbackTrigger
+except ImportError:  # Airflow 3.1
+    from airflow.triggers.deadline import DeadlineCallbackTrigger as CallbackTrigger
 from airflow_codebeamer.wiring import Codebeamer
 
 TRACKER = TrackerId(DEMO_TRACKER_ID)
