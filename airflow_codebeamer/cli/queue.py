@@ -1,4 +1,4 @@
-"""`lock queue` and `lock leave`: who waits for a tracker, and an end to it."""
+"""`lock queue|leave|reorder`: who waits for a tracker, in which order, and an end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from airflow_codebeamer.cli.options import OptionalTracker, command
-from airflow_codebeamer.cli.session import Session
+from airflow_codebeamer.cli.session import Session, signed
+from airflow_codebeamer.cli.spans import lock_settings
+from airflow_codebeamer.errors import ConfigurationError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Ticket, positions
 
@@ -20,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the group of those on locks."""
     command(app, "queue")(queue)
     command(app, "leave")(leave)
+    command(app, "reorder")(reorder)
 
 
 def queue(session: Session, tracker: OptionalTracker = None) -> int:
@@ -67,6 +70,7 @@ def leave(
             session.server or None,
             owner,
             None if tracker is None else TrackerId(tracker),
+            by=signed(),
         )
     lines = [
         f"{owner} waits for tracker {', '.join(map(str, ticket.trackers))} no more."
@@ -75,6 +79,47 @@ def leave(
     session.out.result(
         {"left": [ticket.to_json() for ticket in left]},
         lines or [f"{owner} waits for nothing."],
+    )
+    return 0
+
+
+def reorder(
+    session: Session,
+    owner: Annotated[str, typer.Option("--owner", help="Whose place to move.")],
+    priority: Annotated[int, typer.Option(help="Who has a higher one goes first.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")],
+    tracker: OptionalTracker = None,
+    by: Annotated[
+        str, typer.Option(help="Who; your account and machine are kept with it.")
+    ] = "",
+) -> int:
+    """Give an owner who waits another priority, for one tracker or for all.
+
+    His place moves by the `ageing` for each point, and stays so whatever his task asks
+    for again. Nobody of that name waits: exit code 64.
+    """
+    with session.open_store() as store:
+        moved = store.queue.reorder(
+            session.server or None,
+            owner,
+            None if tracker is None else TrackerId(tracker),
+            priority=priority,
+            settings=lock_settings(session.where.timing),
+            by=signed(by),
+            reason=reason,
+        )
+        tickets = store.status.list_tickets(session.server or None)
+    if not moved:
+        raise ConfigurationError("--owner", f"{owner} waits for nothing")
+    numbers = {ticket.number for ticket in moved}
+    shown = [one for one in waiting_document(tickets) if one["ticket"] in numbers]
+    session.out.result(
+        {"moved": shown},
+        [
+            f"{owner} waits for tracker {', '.join(map(str, one['trackers']))} with "
+            f"priority {one['priority']}, turn {one['turn'] or '-'}."
+            for one in shown
+        ],
     )
     return 0
 

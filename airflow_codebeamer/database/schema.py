@@ -243,6 +243,8 @@ queue_table = Table(
     Column("owner", JsonText),
     _text("reason"),
     _count("priority"),
+    # What its owner asked for; a person may have made another of it.
+    _count("asked_priority"),
     # The smallest goes first: when it came, less what its priority is worth.
     Column("place", Double, nullable=False),
     Column("enqueued_at", Double, nullable=False),

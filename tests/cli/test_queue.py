@@ -78,3 +78,19 @@ def test_tracker_that_is_kept_is_exit_code_3(commands: Any) -> None:
     commands.json("lock", "release", "--owner", "second")
     commands.json("lock", "acquire", TRACKER, "--owner", "gave up")
     assert names(commands) == []
+
+
+def test_a_person_moves_who_waits(commands: Any) -> None:
+    commands.json("lock", "acquire", TRACKER, "--owner", "first")
+    for name in ("early", "late"):
+        wait = ("--owner", name, "--wait", "100ms")
+        assert commands.run("lock", "acquire", TRACKER, *wait).code == 3
+    move = ("lock", "reorder", TRACKER, "--priority", "3", "--reason", "the release")
+    ran = commands.run(*move, "--owner", "late")
+    assert ran.code == 0, ran.err
+    assert f"late waits for tracker {TRACKER} with priority 3, turn" in ran.out
+    assert names(commands) == ["late", "early"]
+    assert "the release" in commands.run("lock", "history", TRACKER).out
+    nobody = commands.run(*move, "--owner", "nobody")
+    assert nobody.code == 64
+    assert "nobody waits for nothing" in nobody.err

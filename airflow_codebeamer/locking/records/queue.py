@@ -17,13 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
-    bindparam,
     exists,
     func,
     not_,
@@ -51,6 +47,7 @@ from airflow_codebeamer.locking.records.places import (
     tickets,
 )
 from airflow_codebeamer.locking.records.ticket import Ticket, digest_of
+from airflow_codebeamer.locking.records.usher import Usher
 from airflow_codebeamer.settings import LockSettings
 
 __all__ = ["Queue"]
@@ -59,7 +56,7 @@ __all__ = ["Queue"]
 _LAST = 2**62
 
 
-class Queue(Offers):
+class Queue(Offers, Usher):
     """The tickets of one database, and everything that becomes of them.
 
     Not promised: that whose turn it is now has it when he acts. The grant asks
@@ -79,14 +76,16 @@ class Queue(Offers):
     ) -> Ticket:
         """Return an owner's ticket for these trackers; a new one if he has none.
 
-        A ticket that he has keeps its place; another priority moves it by what
-        the difference is worth. With `is_elsewhere` it lives for `offer_ttl`, until
-        somebody attends to it.
+        A ticket that he has keeps its place; another priority than he asked for
+        before moves it by what the difference is worth. With `is_elsewhere` it lives
+        for `offer_ttl`, until somebody attends to it.
         """
         wanted = sorted(set(trackers))
         worth = settings.ageing.total_seconds()
         now = self._database.now
         mine = of_owner(server, wanted, owner.key)
+        # Than he asked for before; what a person made of it stays.
+        more = priority - queue_table.c.asked_priority
         with self._database.begin() as connection:
             self._drop_forgotten(connection, server)
             is_new = insert_missing(
@@ -97,6 +96,7 @@ class Queue(Offers):
                 digest=digest_of(wanted),
                 trackers=list(wanted),
                 priority=priority,
+                asked_priority=priority,
                 place=now - priority * worth,
                 enqueued_at=now,
                 seen_at=now,
@@ -108,9 +108,9 @@ class Queue(Offers):
                 .values(
                     owner=owner.to_json(),
                     reason=reason,
-                    place=queue_table.c.place
-                    + (queue_table.c.priority - priority) * worth,
-                    priority=priority,
+                    place=queue_table.c.place - more * worth,
+                    priority=queue_table.c.priority + more,
+                    asked_priority=priority,
                     **self._here(settings, is_elsewhere=is_elsewhere),
                 )
             )
@@ -192,24 +192,6 @@ class Queue(Offers):
                 .values(live_until=self._database.now, offer_until=None)
             )
 
-    def leave(
-        self, server: str | None, owner_key: str, tracker_id: TrackerId | None = None
-    ) -> list[Ticket]:
-        """Remove an owner's tickets, or those for a tracker; return them."""
-        names = [owner_key, Owner(owner_key).as_freezer().key]
-        which = {"names": names, "of_server": server, "of_tracker": tracker_id}
-        statement = _of_owners(
-            self._database.now,
-            of_server=server is not None,
-            of_tracker=tracker_id is not None,
-        )
-        with self._database.begin() as connection:
-            found = list(self._select(connection, statement, which))
-            if found:
-                numbers = [ticket.number for ticket in found]
-                self._remove(connection, queue_table.c.ticket.in_(numbers))
-            return found
-
     def list_tickets(
         self, server: str | None = None, tracker_id: TrackerId | None = None
     ) -> list[Ticket]:
@@ -221,18 +203,3 @@ class Queue(Offers):
             statement = statement.where(is_for(tracker_id))
         with self._database.read() as connection:
             return list(self._select(connection, statement))
-
-
-@lru_cache(maxsize=16)
-def _of_owners(
-    now: ColumnElement[float], *, of_server: bool, of_tracker: bool
-) -> Select[Any]:
-    """Return the question for tickets of owners, built once for a store's time."""
-    statement = tickets(now).where(
-        queue_table.c.owner_key.in_(bindparam("names", expanding=True))
-    )
-    if of_server:
-        statement = statement.where(queue_table.c.server == bindparam("of_server"))
-    if of_tracker:
-        statement = statement.where(is_for(bindparam("of_tracker")))
-    return statement
