@@ -206,6 +206,7 @@ def test_nothing_is_asked_of_a_lock_under_which_nothing_was_sent(bench, owner):
     for name in ("Writer 1", "Writer 2"):
         bench.grant(name, [0])
     engine = bench.engine()
+    engine.accept_permissions(bench.tracker, by="ann", reason="nobody else writes")
     engine.acquire(bench.tracker, owner=owner)
     bench.server.clear_calls()
     assert engine.release(bench.tracker, owner_key=owner.key).requests == 0
