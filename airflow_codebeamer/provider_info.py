@@ -216,6 +216,13 @@ _CONFIG = {
             "off",
             example="warn",
         ),
+        "certificate_depth": _policy(
+            "What a certificate compares besides items: items for nothing more, links "
+            "for associations (a request for 500 items at each end of the lock), files "
+            "for attachments and edits of comments as well (one for each item).",
+            "items",
+            example="links",
+        ),
         "notice": _policy(
             "What to do if the notice of a lock cannot be written (see the notice "
             "tracker of the connection): try again at the next step, or refuse the "
@@ -285,6 +292,12 @@ _CONFIG = {
         ),
         "hold_limit_seconds": _seconds(
             "How long a lock may be held at all, whoever renews it; 0 for no limit.",
+            "0",
+        ),
+        "certificate_watch_seconds": _seconds(
+            "How often it is asked under a lock with a certificate what others wrote, "
+            "one request each time, so that what they make and delete again is known; "
+            "0 for never.",
             "0",
         ),
         "watch_seconds": _seconds(

@@ -264,6 +264,15 @@ class LockSettings(_Frozen):
     certificate_pages: int = Field(default=20, ge=1)
     #: Of how many items that we wrote more than once the history is read.
     certificate_histories: int = Field(default=100, ge=0)
+    #: What the certificate compares besides items: nothing more, associations too (a
+    #: request for 500 items at each end), or attachments and edits of comments as well
+    #: (a request for each item at each end).
+    certificate_depth: Literal["items", "links", "files"] = "items"
+    #: In a tracker of more items than this, attachments are not asked for: a gap.
+    certificate_files: int = Field(default=500, ge=0)
+    #: How often it is asked under the lock what others wrote, one request each time,
+    #: so that what they make and delete again is known; 0 for never.
+    certificate_watch: timedelta = timedelta(0)
 
     @model_validator(mode="after")
     def _consistent(self) -> LockSettings:

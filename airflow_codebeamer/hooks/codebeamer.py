@@ -46,12 +46,14 @@ _TIMES = (
     "settle",
     "job_wait",
     "watch",
+    "certificate_watch",
     "break_after",
     "hold_limit",
     "bridge",
 )
 _POLICIES = (
     "certificate",
+    "certificate_depth",
     "notice",
     "on_drift",
     "open_editors",

@@ -15,10 +15,11 @@ __all__ = ["Certificate", "ForeignChange"]
 class ForeignChange:
     """One change that was not ours; `at` is what the server wrote, without a zone.
 
-    `kind` is "created", "changed", "commented", "deleted", "comment deleted" or
-    "reordered": the items below this one, or at the top of the tracker, stand in
-    another order. Of the last three the server tells neither who nor when. Without
-    the items' numbers, `count` of them are deleted.
+    `kind` is "created", "changed", "commented", "comment changed", "associated",
+    "attached", "file changed", "deleted", "comment deleted", "association deleted",
+    "file deleted" or "reordered": the items below this one, or at the top of the
+    tracker, stand in another order. Of this and of deletions the server tells neither
+    who nor when. Without the items' numbers, `count` of them are deleted.
     """
 
     kind: str
@@ -39,6 +40,12 @@ class ForeignChange:
                 f"{self.count} comment(s) of item {self.item_id} deleted, by nobody "
                 "that the server names"
             )
+        if self.kind in ("association deleted", "file deleted"):
+            what = "an association" if self.kind[0] == "a" else "an attachment"
+            return (
+                f"{what} of item {self.item_id} deleted, the server does not say by "
+                "whom"
+            )
         if self.item_id is None:
             return f"{self.count} item(s) deleted, by nobody that the server names"
         if self.kind == "deleted":
@@ -55,10 +62,10 @@ class Certificate:
     are of all items' numbers and versions and empty if not all were read.
     `changed_by_us` counts items that only we wrote, `histories` those whose
     history was read for it. `gaps` say what could not be looked at: with one, the
-    certificate does not vouch.
+    certificate does not vouch. `unseen` says what it does not see at all, whatever
+    it found.
 
-    Not promised: sight of an item that somebody created and deleted meanwhile, or
-    of what the server makes no version or time of.
+    Not promised: anything of what `unseen` names.
     """
 
     tracker_id: int
@@ -79,6 +86,7 @@ class Certificate:
     foreign: int = 0
     changes: tuple[ForeignChange, ...] = ()
     gaps: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -108,14 +116,15 @@ class Certificate:
         )
         if self.digest_before and self.digest_after:
             seen += f", digests {self.digest_before[:12]} and {self.digest_after[:12]}"
+        blind = f"; not seen: {'; '.join(self.unseen)}" if self.unseen else ""
         if self.is_clean:
-            return f"nobody else changed anything while it was locked ({seen})"
+            return f"nobody else changed anything while it was locked ({seen}){blind}"
         words = []
         if self.foreign:
             shown = "; ".join(str(change) for change in self.changes[:5])
             words.append(f"{self.foreign} change(s) by others: {shown}")
         words += self.gaps
-        return f"{'; '.join(words)} ({seen})"
+        return f"{'; '.join(words)} ({seen}){blind}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the certificate as JSON would have it."""
@@ -123,13 +132,15 @@ class Certificate:
         data["changes"] = [
             {**asdict(change), "fields": list(change.fields)} for change in self.changes
         ]
-        return {**data, "gaps": list(self.gaps), "clean": self.is_clean}
+        lists = {"gaps": list(self.gaps), "unseen": list(self.unseen)}
+        return {**data, **lists, "clean": self.is_clean}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Certificate:
         """Return the certificate that `to_json` wrote."""
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["gaps"] = tuple(data.get("gaps", ()))
+        known["unseen"] = tuple(data.get("unseen", ()))
         known["changes"] = tuple(
             ForeignChange(**{**change, "fields": tuple(change["fields"])})
             for change in data.get("changes", ())

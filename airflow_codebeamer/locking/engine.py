@@ -27,7 +27,7 @@ from airflow_codebeamer.locking.sets import find_set, release_all
 from airflow_codebeamer.locking.strategies import (
     find_strategy,
     strategy_of,
-    watch_of,
+    watches_of,
 )
 from airflow_codebeamer.locking.taking import LockTaking
 from airflow_codebeamer.settings import LockSettings
@@ -218,17 +218,18 @@ class LockEngine(LockTaking, LockDeciding):
         *,
         lease: timedelta | None = None,
         is_wanted: Callable[[], bool] | None = None,
-    ) -> Lookout | None:
+    ) -> tuple[Lookout, ...]:
         """Look every `watch` whether others got back what a held lock took from them.
 
-        Returns what looks, begun, on a thread of its own, until its `stop`; None if
-        the setting is 0 or there is nothing to look at, which is said. One request a
-        look by role permissions, one for each item by item locks; of a freeze all
-        who share it look as often as one. See `Lookout` for the rest.
+        And every `certificate_watch` what they wrote, if there is a certificate.
+        Returns what looks, begun, each until its `stop`. One request a look, but one
+        for each item by item locks; see `Lookout` for the rest.
         """
-        found = watch_of(self.parts, lock, on_failed, lease=lease, is_wanted=is_wanted)
-        if found is not None:
-            found.start()
+        found = watches_of(
+            self.parts, lock, on_failed, lease=lease, is_wanted=is_wanted
+        )
+        for one in found:
+            one.start()
         return found
 
     def register_job(self, lock: Lock, job_id: int, what: str = "") -> None:

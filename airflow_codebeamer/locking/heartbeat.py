@@ -115,9 +115,7 @@ class Heartbeat:
             pulse.beat(lock)
         for lock, pulse in self._pulses:
             pulse.start(lock)
-            watch = self._engine.look_out(lock, partial(pulse.lose, lock))
-            if watch is not None:
-                self._watches.append(watch)
+            self._watches += self._engine.look_out(lock, partial(pulse.lose, lock))
         if any(lock.strategy != ROLE_PERMISSIONS for lock, _ in self._pulses):
             self._keeping = threading.Thread(target=self._keep, daemon=True)
             self._keeping.start()

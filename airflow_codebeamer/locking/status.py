@@ -128,6 +128,10 @@ class LockStatus:
 
 
 def _short(event: Event) -> Mapping[str, Any]:
-    long = {BEGAN: ("packed",), ENDED: ("found",), CERTIFIED: ("changes",)}
+    long = {
+        BEGAN: ("packed", "places", "comments", "hung"),
+        ENDED: ("found",),
+        CERTIFIED: ("changes",),
+    }
     left_out = long.get(event.kind, ())
     return {k: v for k, v in event.detail.items() if k not in left_out}

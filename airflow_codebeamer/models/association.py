@@ -23,6 +23,7 @@ class Association(Answer):
     start: Reference | None = Field(default=None, alias="from")
     end: Reference | None = Field(default=None, alias="to")
     propagates: bool = Field(default=False, alias="propagatingSuspects")
+    created_at: str = Field(default="", alias="createdAt")
     created_by: Reference | None = Field(default=None, alias="createdBy")
 
     @property

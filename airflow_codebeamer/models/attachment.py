@@ -17,6 +17,7 @@ class Attachment(Answer):
     version: int = 0
     size: int = 0
     sha512: str = ""
+    created_at: str = Field(default="", alias="createdAt")
     created_by: Reference | None = Field(default=None, alias="createdBy")
     modified_at: str = Field(default="", alias="modifiedAt")
     modified_by: Reference | None = Field(default=None, alias="modifiedBy")

@@ -29,8 +29,11 @@ class Comment(Answer):
     """A comment of an item: when, and by whom."""
 
     id: int
+    version: int = 0
     created_at: str = Field(default="", alias="createdAt")
     created_by: Reference | None = Field(default=None, alias="createdBy")
+    modified_at: str = Field(default="", alias="modifiedAt")
+    modified_by: Reference | None = Field(default=None, alias="modifiedBy")
 
 
 class Version(Answer):

@@ -16,8 +16,12 @@ ADMINISTRATORS = (PROJECT, SYSTEM)
 BEFORE, HELD, AFTER = "before", "held", "after"
 
 ORDERING = ("patchChildrenOfTracker", "addChildToTrackerItem")
-#: What makes no version of an item, and stands in no query.
-UNSEEN = ("uploadTrackerItemAttachment", "createAssociation")
+#: What makes no version of an item, and how it stands in a certificate.
+BESIDE = {
+    "commentOnTrackerItem": "commented",
+    "uploadTrackerItemAttachment": "attached",
+    "createAssociation": "associated",
+}
 
 Call = dict[str, Any]
 World = Mapping[str, Any]
@@ -126,15 +130,15 @@ def _became(evidence: Evidence, call: Call) -> str:
     """Return how an accepted write of an administrator stands in the certificate."""
     if call["operation"] == PUT:
         return "rights that he had before"
-    if call["operation"] in UNSEEN:
-        return "not seen"
     told = evidence.certificates[call["tracker"]]["changes"]
     items = call.get("items") or [call["item"]]
     kinds = {change["kind"] for change in told if change["item_id"] in items}
     if "deleted" in kinds:
         return "told as deleted"
-    if call["operation"] == "commentOnTrackerItem":
-        return "told" if "commented" in kinds else "not seen"
+    if (kind := BESIDE.get(call["operation"])) is not None:
+        if kind in kinds:
+            return "told"
+        return "to an item that was deleted" if kind == "associated" else "not seen"
     is_told = bool(kinds & {"created", "changed"})
     if call["operation"] in ORDERING:
         # Below another parent it is a version, else a place among siblings.
@@ -185,6 +189,9 @@ def _all_told(verdict: Verdict, evidence: Evidence) -> None:
     trashed = _trashed(evidence.end)
     made = {sign[1] for sign in truth if sign[0] == "created"}
     trackers = set(evidence.certificates)
+    users = {user["id"]: user["name"] for user in evidence.restoring["users"]}
+    links = evidence.restoring["associations"]
+    ends = {_linked(link, users): link["end"] for link in links}
     for sign in sorted(truth, key=str):
         kind, item, *rest = sign
         if rest and rest[-1] == GENERATOR:
@@ -194,6 +201,9 @@ def _all_told(verdict: Verdict, evidence: Evidence) -> None:
         if item in gone or (sign not in told and item in trashed and item in made):
             continue
         if kind != "deleted" and item in _trashed(evidence.restoring):
+            continue
+        # An association goes with the item at its other end.
+        if ends.get(sign) in trashed:
             continue
         if sign not in told:
             verdict.problems.append(f"not in the certificate: {sign}")
@@ -235,13 +245,27 @@ def signs(world: World) -> Iterator[Sign]:
             by = users[comment["created_by"]]
             yield "commented", comment["item"], comment["created_at"], by
 
+    yield from _hung(world, users)
+
+
+def _hung(world: World, users: Mapping[int, str]) -> Iterator[Sign]:
+    for file in world["attachments"]:
+        first = file["revisions"][0]
+        yield "attached", file["item"], first["at"], users[first["by"]]
+    for link in world["associations"]:
+        yield _linked(link, users)
+
+
+def _linked(link: Mapping[str, Any], users: Mapping[int, str]) -> Sign:
+    return "associated", link["start"], link["created_at"], users[link["created_by"]]
+
 
 def _told(certificate: Mapping[str, Any]) -> Iterator[Sign]:
     for change in certificate["changes"]:
         kind, item = change["kind"], change["item_id"]
         if kind in ("created", "changed"):
             yield kind, item, change["version"], change["at"], change["by"]
-        elif kind == "commented":
+        elif kind in ("commented", "attached", "associated"):
             yield kind, item, change["at"], change["by"]
         elif kind == "deleted":
             yield kind, item

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import requests
 from pydantic import SecretStr
 
+from airflow_codebeamer.errors import LockLostError
 from airflow_codebeamer.ids import TrackerId
 from airflow_codebeamer.locking import Lock, Owner
 from airflow_codebeamer.settings import (
@@ -32,6 +34,8 @@ from tests.bench.large import serving
 
 HAMMER = Path(__file__).with_name("hammer.py")
 ALL_RIGHTS = range(28)
+#: How often it is asked under the lock what others wrote.
+LOOK = timedelta(milliseconds=250)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Played:
             "problems": found.problems,
             "statuses": {str(k): v for k, v in sorted(found.statuses.items())},
             "told": dict(sorted(found.told.items())),
+            "look_seconds": LOOK.total_seconds(),
             "people": [[*key, count] for key, count in sorted(found.people.items())],
             "administrators": [
                 [*key, count] for key, count in sorted(found.administrators.items())
@@ -168,7 +173,13 @@ def _connected(url: str, place: str) -> Codebeamer:
     )
     store = StoreSettings(url=SecretStr(f"sqlite:///{place}/locks.db"))
     # Administrators may write to any item, more than once.
-    lock = LockSettings(certificate="warn", certificate_histories=5000)
+    lock = LockSettings(
+        certificate="warn",
+        certificate_histories=5000,
+        certificate_depth="files",
+        certificate_files=5000,
+        certificate_watch=LOOK,
+    )
     return connect(Settings(server=server, store=store, lock=lock))
 
 
@@ -184,9 +195,10 @@ def _play(scene: Scene, size: Size, server: Server, codebeamer: Codebeamer) -> P
         began = time.monotonic()
         held_at, held = server.mark(trackers[0]), server.look("world")
         worker = _Worker(codebeamer, locks)
-        worker.work(size.held_seconds / 2)
-        extra.append(server.grant(trackers[0], scene.project_role))
-        worker.work(size.held_seconds / 2)
+        with _looking(codebeamer, locks):
+            worker.work(size.held_seconds / 2)
+            extra.append(server.grant(trackers[0], scene.project_role))
+            worker.work(size.held_seconds / 2)
         restoring, restoring_at = server.look("world"), server.mark(trackers[0])
         seconds = time.monotonic() - began
         reports = [
@@ -222,6 +234,21 @@ def _play(scene: Scene, size: Size, server: Server, codebeamer: Codebeamer) -> P
         _permissions(end) == before,
         [line for report in reports for line in report.drift],
     )
+
+
+@contextmanager
+def _looking(codebeamer: Codebeamer, locks: list[Lock]) -> Iterator[None]:
+    """Look at all trackers all the time, as a task that keeps them does."""
+    lost: list[LockLostError] = []
+    looks = [
+        look for lock in locks for look in codebeamer.engine.look_out(lock, lost.append)
+    ]
+    try:
+        yield
+    finally:
+        for look in looks:
+            look.stop()
+    assert not lost, lost
 
 
 class _Worker:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -9,16 +11,19 @@ import requests
 
 from airflow_codebeamer.errors import (
     ForeignChangesError,
+    LockRefusedError,
     NotFoundError,
     RestorePendingError,
     ServerError,
 )
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Run, Runs
-from airflow_codebeamer.locking import Certificate, LockState, LockStatus
+from airflow_codebeamer.locking import Certificate, Heartbeat, LockState, LockStatus
+from airflow_codebeamer.locking.audit.appendix import look_beside
+from airflow_codebeamer.locking.audit.glancing import Glances
 from airflow_codebeamer.locking.audit.judging import Suspect, compare, foreign_versions
 from airflow_codebeamer.locking.audit.siblings import Touched
-from airflow_codebeamer.locking.audit.sight import Glimpse, Sight, look_since
+from airflow_codebeamer.locking.audit.sight import Glimpse, Sight, look_at, look_since
 from airflow_codebeamer.models import NewItem, Version
 from airflow_codebeamer.settings import LockSettings
 
@@ -478,3 +483,211 @@ def test_an_edit_with_the_stamp_of_the_last_one_counts_where_all_is_not_read():
     found = compare(before, after, {8: same, 9: older}, us=1, touched=Touched())
     assert [suspect.item for suspect in found.suspects] == [same]
     assert found.changes == []
+
+
+# What makes no version of an item
+
+LINKS, FILES = "getBaselineTrackerItemsRelations", "getTrackerItemAttachments"
+
+
+@pytest.fixture
+def make_deep(bench, owner):
+    """Return a maker of scenes whose certificate looks at more than items."""
+    # Without the right to view them our account would get none listed.
+    rights = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 21, 22]
+    bench.grant("Generator", rights)
+
+    def make(depth, **settings):
+        return Scene(bench, owner, certificate_depth=depth, **settings)
+
+    return make
+
+
+def _associate(scene, start, end, user="root"):
+    body = {
+        "from": {"id": start, "type": "TrackerItemReference"},
+        "to": {"id": end, "type": "TrackerItemReference"},
+        "type": {"id": 1},
+    }
+    assert scene.bench.server.act(user, "POST", "/v3/associations", body) == 200
+
+
+def _attach(scene, item, user="root"):
+    client = scene.bench.client(user)
+    return client.attachments.add_attachment(ItemId(item), "note.txt", b"bytes")
+
+
+def test_an_association_is_told_with_author_and_time(make_deep):
+    scene = make_deep("links")
+    one, two, three = scene.items[:3]
+    _associate(scene, one, two)
+    _associate(scene, two, three, user="generator")
+    certificate = scene.release()
+    assert _told(certificate) == [("associated", one, "root")]
+    assert certificate.changes[0].at
+    # One request for all items, and one for each new association.
+    assert len(scene.bench.operations(LINKS)) == 1
+    assert len(scene.bench.operations("getAssociation")) == 2
+    assert scene.bench.operations(FILES) == []
+    assert any("attachments" in blind for blind in certificate.unseen)
+
+
+def test_an_association_that_is_gone_is_told_unless_an_item_went_with_it(
+    bench, owner, make_deep
+):
+    before = Scene(bench, owner)
+    one, two, three = before.items[:3]
+    _associate(before, one, two)
+    _associate(before, two, three)
+    before.release()
+    scene = make_deep("links", items=3)
+    (first, _) = sorted(bench.server.world()["associations"], key=lambda a: a["id"])
+    path = f"/v3/associations/{first['id']}"
+    assert bench.server.act("root", "DELETE", path) == 200
+    scene.delete(three)
+    certificate = scene.release()
+    assert sorted(_told(certificate)) == [
+        ("association deleted", one, ""),
+        ("deleted", three, ""),
+    ]
+    assert "an association of item" in certificate.sentence
+
+
+def test_files_and_edits_of_comments_are_told_with_author_and_time(make_deep):
+    scene = make_deep("files")
+    old = _attach(scene, scene.items[0], user="generator")
+    scene.release()
+    comment = scene.comment(scene.items[2])
+    scene.engine.acquire(scene.bench.tracker, owner=scene.owner)
+    root = scene.bench.client("root")
+    scene.later()
+    made = _attach(scene, scene.items[1])
+    root.attachments.replace_content(ItemId(scene.items[0]), old, b"other")
+    _attach(scene, scene.items[1], user="generator")
+    answer = requests.put(
+        f"{scene.bench.server.url}/api/v3/items/{scene.items[2]}/comments/{comment}",
+        auth=("root", "root"),
+        files={"comment": (None, "Hm!")},
+        timeout=10,
+    )
+    assert answer.status_code == 200
+    certificate = scene.release()
+    assert sorted(_told(certificate)) == [
+        ("attached", scene.items[1], "root"),
+        ("comment changed", scene.items[2], "root"),
+        ("file changed", scene.items[0], "root"),
+    ]
+    assert all(change.at for change in certificate.changes)
+    assert made.name in certificate.sentence
+    # One for each item of the tracker: there are four.
+    assert len(scene.bench.operations(FILES)) == 4
+    assert Certificate.from_json(certificate.to_json()) == certificate
+
+
+def test_files_of_more_items_than_allowed_are_a_gap(make_deep):
+    scene = make_deep("files", certificate_files=3)
+    certificate = scene.release()
+    assert certificate.gaps == (
+        "attachments of 4 items were not read (certificate_files is 3)",
+    )
+    assert scene.bench.operations(FILES) == []
+
+
+def test_associations_that_may_not_be_read_are_a_gap_and_fail_takes_no_lock(
+    make_deep, bench, owner
+):
+    bench.server.add_fault({"kind": "status", "status": 403, "operation": LINKS})
+    scene = make_deep("links")
+    bench.server.clear_faults()
+    certificate = scene.release()
+    assert certificate.gaps == ("associations could not be read (status 403)",)
+    bench.server.add_fault({"kind": "status", "status": 403, "operation": LINKS})
+    before = bench.permissions()
+    settings = LockSettings(certificate="fail", certificate_depth="links")
+    with pytest.raises(LockRefusedError, match="associations could not be read"):
+        bench.engine(settings=settings).acquire(bench.tracker, owner=owner)
+    assert bench.permissions() == before
+
+
+def test_an_item_that_just_went_is_left_out_of_the_look(make_deep):
+    scene = make_deep("links")
+    client = scene.ours
+    _associate(scene, scene.items[0], scene.items[1])
+    sight, seen = look_at(client, scene.bench.tracker, 1)
+    scene.delete(scene.items[2])
+    found = look_beside(client, seen.values(), "links", 0)
+    assert list(found.links.values()) == [(scene.items[0], scene.items[1])]
+    assert found.gaps == ()
+    assert sight.is_complete
+
+
+def test_it_says_what_it_does_not_see(make_deep, large):
+    certificate = large.scene.release()
+    assert "larger than certificate_pages" in certificate.unseen[0]
+    words = [make_deep(depth).release().unseen[0] for depth in ("items", "links")]
+    assert "certificate_depth is items" in words[0]
+    assert "certificate_depth is links" in words[1]
+    assert "not seen: " in certificate.sentence
+    assert any("made and deleted again" in blind for blind in certificate.unseen)
+
+
+# What is made and deleted again
+
+
+@pytest.fixture
+def watched(bench, owner):
+    """A scene that is looked at under the lock, by hand."""
+    scene = Scene(bench, owner, certificate_watch=timedelta(seconds=30))
+    watch = Glances(scene.engine.parts, scene.lock, lambda error: None)
+    assert watch.every == timedelta(seconds=30)
+    return SimpleNamespace(scene=scene, watch=watch)
+
+
+def test_what_was_made_and_deleted_again_is_told_if_a_look_saw_it(watched, bench):
+    scene = watched.scene
+    bench.server.clear_calls()
+    assert watched.watch.look() == []
+    assert bench.operations() == [QUERY], "one request a look"
+    made = scene.create()
+    ours = scene.ours.items.create_item(bench.tracker, NewItem("Ours")).id
+    bench.said.clear()
+    assert len(watched.watch.look()) == 1
+    assert watched.watch.look() == []
+    assert f"item {made} created by root" in bench.said[0]
+    scene.later()
+    scene.rename(made, "Once more")
+    assert len(watched.watch.look()) == 1
+    scene.delete(made)
+    scene.delete(ours, user="generator")
+    certificate = scene.release()
+    assert _told(certificate) == [
+        ("created", made, "root"),
+        ("changed", made, "root"),
+        ("deleted", made, ""),
+    ]
+    assert all(change.at for change in certificate.changes[:2])
+    assert any("30 seconds apart" in blind for blind in certificate.unseen)
+
+
+def test_what_a_look_saw_and_is_still_there_is_told_once(watched):
+    scene = watched.scene
+    made = scene.create()
+    watched.watch.look()
+    assert _told(scene.release()) == [("created", made, "root")]
+
+
+def test_a_heartbeat_looks_only_if_that_is_asked_for(bench, owner):
+    scene = Scene(bench, owner)
+    bench.server.clear_calls()
+    with Heartbeat(scene.engine, scene.lock):
+        pass
+    assert bench.operations() == []
+    assert scene.release().is_clean
+    quick = _settings(certificate_watch=timedelta(milliseconds=20))
+    engine = bench.engine(settings=quick)
+    lock = engine.acquire(bench.tracker, owner=owner)
+    bench.server.clear_calls()
+    with Heartbeat(engine, lock):
+        while not bench.operations(QUERY):
+            threading.Event().wait(0.01)
+    assert set(bench.operations()) == {QUERY}

@@ -271,7 +271,7 @@ def test_a_look_that_writes_leaves_the_lease_of_who_keeps_it(bench, owner):
     engine = bench.engine(settings=LockSettings(watch=QUICK))
     lock = engine.acquire(bench.tracker, owner=owner)
     lease = timedelta(hours=2)
-    watch = engine.look_out(lock, lambda error: None, lease=lease)
+    (watch,) = engine.look_out(lock, lambda error: None, lease=lease)
     bench.grant("Writer 1", [0, 2, 5, 8, 10, 21])
     _wait(lambda: _taken(bench, bench.tracker))
     watch.stop()
@@ -283,7 +283,7 @@ def test_nobody_looks_for_work_that_has_ended(bench, owner):
     engine = bench.engine(settings=LockSettings(watch=QUICK))
     lock = engine.acquire(bench.tracker, owner=owner)
     bench.server.clear_calls()
-    watch = engine.look_out(lock, lambda error: None, is_wanted=lambda: False)
+    (watch,) = engine.look_out(lock, lambda error: None, is_wanted=lambda: False)
     _wait(lambda: _threads() == [])
     watch.stop()
     assert bench.operations() == []

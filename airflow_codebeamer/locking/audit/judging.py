@@ -52,6 +52,9 @@ class Findings:
     talks: list[Talk] = field(default_factory=list)
     ours: int = 0
     deleted_by_us: int = 0
+    #: New associations and the items where they begin: whose, is to be asked.
+    links: list[tuple[int, int]] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the findings as JSON would have it."""
@@ -61,11 +64,16 @@ class Findings:
     def from_json(cls, data: Mapping[str, Any]) -> Findings:
         """Return the findings that `to_json` wrote."""
         return cls(
-            [ForeignChange(**{**c, "fields": ()}) for c in data["changes"]],
+            [
+                ForeignChange(**{**c, "fields": tuple(c["fields"])})
+                for c in data["changes"]
+            ],
             [Suspect(Glimpse(**s["item"]), s["since"]) for s in data["suspects"]],
             [Talk(**{**t, "new": tuple(t["new"])}) for t in data.get("talks", ())],
             data["ours"],
             data["deleted_by_us"],
+            [(number, item) for number, item in data.get("links", ())],
+            list(data.get("gaps", ())),
         )
 
 

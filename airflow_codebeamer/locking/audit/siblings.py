@@ -20,11 +20,15 @@ _Places = Mapping[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Touched:
-    """What runs of ours deleted, moved and put in order; parents are 0 at the top."""
+    """What runs of ours deleted, moved, put in order and unlinked.
+
+    Parents are 0 at the top; associations go by their own numbers.
+    """
 
     discarded: Collection[int] = ()
     moved: Collection[int] = ()
     reordered: Collection[int] = ()
+    dissociated: Collection[int] = ()
 
 
 @dataclass(frozen=True)

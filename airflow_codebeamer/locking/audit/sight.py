@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -13,6 +10,7 @@ from typing import Any
 
 from airflow_codebeamer.client import Client
 from airflow_codebeamer.ids import TrackerId
+from airflow_codebeamer.locking.audit.packing import packed, unpacked
 from airflow_codebeamer.models import Item
 
 __all__ = ["Glimpse", "Sight", "look_at", "look_since"]
@@ -86,9 +84,9 @@ class Sight:
             "stamp": self.stamp,
             "is_complete": self.is_complete,
             "digest": self.digest,
-            "packed": _packed(sorted(self.versions.items())),
-            "places": _packed([(k, *at) for k, at in sorted(self.places.items())]),
-            "comments": _packed(sorted(self.comments.items())),
+            "packed": packed(sorted(self.versions.items())),
+            "places": packed([(k, *at) for k, at in sorted(self.places.items())]),
+            "comments": packed(sorted(self.comments.items())),
         }
 
     @classmethod
@@ -98,9 +96,9 @@ class Sight:
             data["total"],
             data["stamp"],
             data["is_complete"],
-            dict(_unpacked(data["packed"])),
-            {k: (parent, at) for k, parent, at in _unpacked(data.get("places"))},
-            {k: tuple(found) for k, found in _unpacked(data.get("comments"))},
+            dict(unpacked(data["packed"])),
+            {k: (parent, at) for k, parent, at in unpacked(data.get("places"))},
+            {k: tuple(found) for k, found in unpacked(data.get("comments"))},
         )
 
 
@@ -143,18 +141,6 @@ def look_since(
     seen = _by_id(client.items.query_each(cbql + since, _glimpse))
     latest = max((one.modified_at for one in seen.values()), default=stamp)
     return Sight(total, latest, is_complete=False, versions={}), seen
-
-
-def _packed(rows: list[Any]) -> str:
-    text = json.dumps(rows, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
-
-
-def _unpacked(text: str | None) -> list[Any]:
-    if text is None:
-        return []
-    rows: list[Any] = json.loads(zlib.decompress(base64.b64decode(text)))
-    return rows
 
 
 def _glimpse(entry: Any) -> Glimpse:

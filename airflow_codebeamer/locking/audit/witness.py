@@ -17,10 +17,17 @@ from airflow_codebeamer.errors import (
     CodebeamerError,
     ContractError,
     DatabaseError,
+    LockRefusedError,
     TransportError,
 )
 from airflow_codebeamer.ids import ItemId
 from airflow_codebeamer.journal import Journal, Runs
+from airflow_codebeamer.locking.audit.appendix import (
+    Appendix,
+    compare_hung,
+    look_beside,
+)
+from airflow_codebeamer.locking.audit.glancing import BEGAN, GLANCED, glanced
 from airflow_codebeamer.locking.audit.judging import (
     Findings,
     comments_gone,
@@ -30,7 +37,13 @@ from airflow_codebeamer.locking.audit.judging import (
     last_change,
 )
 from airflow_codebeamer.locking.audit.siblings import Touched
-from airflow_codebeamer.locking.audit.sight import Sight, look_at, look_since
+from airflow_codebeamer.locking.audit.sight import (
+    Glimpse,
+    Sight,
+    look_at,
+    look_since,
+)
+from airflow_codebeamer.locking.audit.unseen import list_unseen
 from airflow_codebeamer.locking.certificate import Certificate, ForeignChange
 from airflow_codebeamer.locking.lock import Lock
 from airflow_codebeamer.locking.parts import Parts
@@ -40,8 +53,7 @@ from airflow_codebeamer.locking.report import ReleaseReport
 
 __all__ = ["BEGAN", "CERTIFIED", "ENDED", "begin_witness", "witnessed"]
 
-#: The events in which a certificate is kept.
-BEGAN = "witness_began"
+#: The events in which a certificate is kept, with `BEGAN`.
 ENDED = "witness_ended"
 CERTIFIED = "certified"
 
@@ -64,16 +76,27 @@ def begin_witness(parts: Parts, lock: Lock) -> None:
         return
     client = parts.writer_client(lock)
     began = client.requests_made
-    detail: dict[str, Any] = {"policy": policy}
+    settings = parts.settings
+    detail: dict[str, Any] = {
+        "policy": policy,
+        "depth": settings.certificate_depth,
+        "most": settings.certificate_files,
+        "every": settings.certificate_watch.total_seconds(),
+    }
     try:
         user = client.users.find_user(client.settings.login)
-        sight, _ = look_at(client, lock.tracker_id, parts.settings.certificate_pages)
+        sight, seen = look_at(client, lock.tracker_id, settings.certificate_pages)
     except _Unseen as error:
         if policy == "fail":
             raise
         detail["gap"] = f"the items could not be read at the beginning ({_why(error)})"
     else:
         detail |= {"us": user.id if user is not None else 0, **sight.to_json()}
+        if sight.is_complete:
+            hung = _look_beside(client, detail, seen)
+            if hung.gaps and policy == "fail":
+                raise LockRefusedError(lock.tracker_id, hung.gaps)
+            detail["hung"] = hung.to_json()
     detail["requests"] = client.requests_made - began
     parts.history.record(lock, BEGAN, detail)
 
@@ -141,14 +164,26 @@ def _look_again(parts: Parts, lock: Lock, began: Event) -> tuple[Sight, Findings
         after, seen = look_at(client, lock.tracker_id, _ALL_PAGES)
     else:
         after, seen = look_since(client, lock.tracker_id, before.stamp)
-    found = compare(
-        before,
-        after,
-        seen,
-        us=began.detail["us"],
-        touched=_touched(parts, lock),
-    )
+    us, touched = began.detail["us"], _touched(parts, lock)
+    found = compare(before, after, seen, us=us, touched=touched)
+    if before.is_complete and after.is_complete and "hung" in began.detail:
+        was = Appendix.from_json(began.detail["hung"])
+        now = _look_beside(client, began.detail, seen)
+        gone = before.versions.keys() - seen.keys()
+        changes, links, gaps = compare_hung(was, now, gone, us=us, touched=touched)
+        found.changes += changes
+        found.links, found.gaps = links, gaps
+    glances = parts.history.list_lineage(lock.lineage, GLANCED) if lock.lineage else []
+    there = after.versions.keys() if after.is_complete else seen.keys()
+    found.changes += glanced(glances, there, before.versions)
     return after, found
+
+
+def _look_beside(
+    client: Client, began: Mapping[str, Any], seen: Mapping[int, Glimpse]
+) -> Appendix:
+    """Look at what hangs on items, as far as the lock's beginning says."""
+    return look_beside(client, seen.values(), began["depth"], began["most"])
 
 
 def _touched(parts: Parts, lock: Lock) -> Touched:
@@ -170,6 +205,7 @@ def _touched(parts: Parts, lock: Lock) -> Touched:
         {int(step["item"]) for step in intents("discard")},
         {int(step["item"]) for step in intents("move")},
         {_number(step["parent"]) for step in intents("reorder")},
+        {int(step["association"]) for step in intents("dissociate")},
     )
 
 
@@ -192,6 +228,7 @@ def _certify(
         items_before=start.get("total", 0),
         digest_before=start.get("digest", ""),
         requests=start["requests"] + ended.get("requests", 0),
+        unseen=list_unseen(start),
     )
     if "gap" in ended:
         return replace(certificate, gaps=(ended["gap"],))
@@ -240,7 +277,9 @@ def _ask(
         foreign = foreign_versions(suspect, history, us=us, stamp=stamp)
         changes += foreign
         found.ours += not foreign
+    gaps += found.gaps
     gaps += _listen(client, found, changes, us, most - histories)
+    gaps += _trace(client, found, changes, us, most)
     changes += [last_change(one) for one in unread if one.item.by_id != us]
     unknown = sum(one.item.by_id == us for one in unread)
     if unknown:
@@ -271,6 +310,28 @@ def _listen(
     if not unread:
         return []
     return [f"who wrote the new comments of {unread} item(s) was not read"]
+
+
+def _trace(
+    client: Client, found: Findings, changes: list[ForeignChange], us: int, most: int
+) -> list[str]:
+    """Add the associations that others made; return what could not be read."""
+    unread = max(0, len(found.links) - most)
+    for number, item_id in found.links[:most]:
+        try:
+            made = client.associations.get_association(number)
+        except _Unseen:
+            unread += 1
+            continue
+        who = made.created_by
+        if who is None or who.id != us:
+            by = (who.name or str(who.id)) if who else "somebody"
+            changes.append(
+                ForeignChange("associated", item_id, at=made.created_at, by=by)
+            )
+    if not unread:
+        return []
+    return [f"who made {unread} new association(s) was not read"]
 
 
 def _why(error: CodebeamerError) -> str:

@@ -12,7 +12,11 @@ from airflow_codebeamer.locking.strategies.registry import (
 )
 from airflow_codebeamer.locking.strategies.role_permissions import RolePermissions
 from airflow_codebeamer.locking.strategies.strategy import Entering, Leaving, Strategy
-from airflow_codebeamer.locking.strategies.watches import ItemWatch, watch_of
+from airflow_codebeamer.locking.strategies.watches import (
+    ItemWatch,
+    watch_of,
+    watches_of,
+)
 
 __all__ = [
     "STRATEGIES_GROUP",
@@ -27,4 +31,5 @@ __all__ = [
     "list_strategies",
     "strategy_of",
     "watch_of",
+    "watches_of",
 ]

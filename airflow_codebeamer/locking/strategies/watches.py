@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_codebeamer.errors import LockDriftedError, LockLostError
 from airflow_codebeamer.ids import ItemId
+from airflow_codebeamer.locking.audit.glancing import Glances
 from airflow_codebeamer.locking.lock import ROLE_PERMISSIONS, Lock
 from airflow_codebeamer.locking.lookout import Lookout
 from airflow_codebeamer.locking.parts import Parts
@@ -19,7 +20,7 @@ from airflow_codebeamer.locking.strategies.item_locks import (
 )
 from airflow_codebeamer.locking.strategies.registry import strategy_of
 
-__all__ = ["ItemWatch", "watch_of"]
+__all__ = ["ItemWatch", "watch_of", "watches_of"]
 
 
 class ItemWatch(Lookout):
@@ -88,6 +89,19 @@ class ItemWatch(Lookout):
             f"it is held: {line} (on_drift is {policy})."
         )
         return line
+
+
+def watches_of(
+    parts: Parts,
+    lock: Lock,
+    on_failed: Callable[[LockLostError], None],
+    **more: Any,
+) -> tuple[Lookout, ...]:
+    """Return everything that looks at a held lock meanwhile, not yet begun."""
+    glances = Glances(parts, lock, on_failed, **more)
+    watch = watch_of(parts, lock, on_failed, **more)
+    both = (watch, glances if glances.every else None)
+    return tuple(one for one in both if one is not None)
 
 
 def watch_of(
