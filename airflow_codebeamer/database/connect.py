@@ -51,10 +51,7 @@ def openings(address: URL, *, patience: timedelta) -> Openings:
     No listener does it: with one, every statement would be told to every listener.
     """
     if address.get_backend_name() == "sqlite":
-        return Openings(
-            ("PRAGMA query_only = 0", "BEGIN IMMEDIATE"),
-            ("PRAGMA query_only = 1", "BEGIN"),
-        )
+        return Openings(("BEGIN IMMEDIATE",), ("BEGIN",))
     seconds = patience.total_seconds()
     limits = _LIMITS.format(
         lock=f"{round(seconds * 1_000)}ms",
@@ -64,17 +61,23 @@ def openings(address: URL, *, patience: timedelta) -> Openings:
     return Openings((limits,), ("SET TRANSACTION READ ONLY", limits))
 
 
-def build_engine(address: URL, *, patience: timedelta) -> Engine:
+def build_engine(
+    address: URL, *, patience: timedelta, only_looks: bool = False
+) -> Engine:
     """Return the engine for an address; nothing is dialled yet.
 
-    `patience` is how long a statement waits for somebody else's transaction.
+    `patience` is how long a statement waits for somebody else's transaction. On
+    SQLite, connections that look only are others than those that write: to change
+    one into the other costs more than most statements, because SQLite then compiles
+    all of them anew. PostgreSQL is told with each transaction.
 
     Raises:
         ConfigurationError: the driver is not installed.
     """
-    build = _sqlite_engine if address.get_backend_name() == "sqlite" else _pg_engine
     try:
-        return build(address, patience)
+        if address.get_backend_name() == "sqlite":
+            return _sqlite_engine(address, patience, only_looks)
+        return _pg_engine(address, patience)
     except ImportError:
         raise ConfigurationError(
             "lock store",
@@ -96,7 +99,7 @@ def insert_missing(connection: Connection, table: Table, **values: Any) -> bool:
     return result.rowcount == 1
 
 
-def _sqlite_engine(address: URL, patience: timedelta) -> Engine:
+def _sqlite_engine(address: URL, patience: timedelta, only_looks: bool) -> Engine:
     engine = create_engine(
         address,
         connect_args={"timeout": patience.total_seconds()},
@@ -111,6 +114,7 @@ def _sqlite_engine(address: URL, patience: timedelta) -> Engine:
             connection.execute(pragma)
         _write_ahead(connection, patience)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA query_only = {int(only_looks)}")
 
     return engine
 

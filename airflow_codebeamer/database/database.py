@@ -84,7 +84,7 @@ class Database:
         self._steps = tuple(steps)
         self._guard = threading.Lock()
         self._mine = threading.local()
-        self._engines: dict[int, Engine] = {}
+        self._engines: dict[tuple[int, bool], Engine] = {}
         self._ready_in: int | None = None
         #: Store time as seconds since 1970, an expression for statements.
         self.now: ColumnElement[float] = time_of(clock)
@@ -188,8 +188,9 @@ class Database:
         """Close every connection; the next use opens new ones."""
         with self._guard:
             self._ready_in = None
-            engine = self._engines.pop(os.getpid(), None)
-        if engine is not None:
+            mine = [key for key in self._engines if key[0] == os.getpid()]
+            engines = [self._engines.pop(key) for key in mine]
+        for engine in engines:
             engine.dispose()
 
     @cached_property
@@ -208,19 +209,20 @@ class Database:
     def _here(self) -> Machine:
         return self._machine or Machine.here()
 
-    def _engine(self) -> Engine:
+    def _engine(self, looks: bool) -> Engine:
         # Engines of a parent process are kept and never touched: to close its
         # connections from here would close them for the parent as well.
-        engine = self._engines.get(os.getpid())
+        key = os.getpid(), looks and self._is_file
+        engine = self._engines.get(key)
         if engine is None:
-            built = build_engine(self._url, patience=self._patience)
-            engine = self._engines.setdefault(os.getpid(), built)
+            built = build_engine(self._url, patience=self._patience, only_looks=key[1])
+            engine = self._engines.setdefault(key, built)
         return engine
 
     @contextmanager
     def _transaction(self, *, looks: bool = False) -> Iterator[Connection]:
         statements = self._openings.look if looks else self._openings.write
-        with self._engine().connect() as connection, connection.begin():
+        with self._engine(looks).connect() as connection, connection.begin():
             for statement in statements:
                 connection.exec_driver_sql(statement)
             yield connection
