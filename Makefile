@@ -37,11 +37,12 @@ demo: $(VENV)/.demo
 up: $(VENV)/.demo
 	@$(BIN)/python -m airflow_codebeamer.cli up
 
-## test: all tests; the fast ring on two processes, then the ones with a real Airflow,
-## then a search through everything that both left for secrets
+## test: all tests; the fast ring on two processes, then 2,000 random stories of a lock,
+## then the ones with a real Airflow, then a search through all that they left for secrets
 test: $(VENV)/.dev
 	@rm -rf build/tests && mkdir -p build/tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow and not nightly" $(call left,fast)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow and not nightly and not stories" $(call left,fast)
+	$(BIN)/python -m pytest -q -n 2 -m stories tests/schedules
 	$(BIN)/python -m pytest -q -m "airflow and not nightly" $(call left,airflow)
 	$(BIN)/python -m pytest -q tests/secrets --swept build/tests
 
@@ -131,7 +132,7 @@ adversary: $(VENV)/.dev
 ## code; writes its page (about an hour)
 schedules: $(VENV)/.dev
 	@$(BIN)/python -m tests.schedules --write
-	CODEBEAMER_LOCK_EXAMPLES=2000 $(BIN)/python -m pytest -q --timeout 6000 tests/schedules/test_machine.py
+	CODEBEAMER_LOCK_SEED=$$(date +%j) $(BIN)/python -m pytest -q -n 2 -m stories tests/schedules
 
 ## handover: eight processes pass one tracker on, some are killed; on both stores; ROUNDS
 ## of each (200 take twenty minutes for each store); writes its page

@@ -8,25 +8,29 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import get_state_machine_test
 
 from tests.schedules.ground import BadError, Ground
 from tests.schedules.machine import Holder, Machine
 from tests.schedules.nightly import memory
 from tests.schedules.process import COMMIT, Process
 
-EXAMPLES = int(os.environ.get("CODEBEAMER_LOCK_EXAMPLES", "60"))
+#: How many stories are played, in so many parts, of so many steps each.
+EXAMPLES = int(os.environ.get("CODEBEAMER_LOCK_EXAMPLES", "2000"))
+PARTS = 8
 STEPS = int(os.environ.get("CODEBEAMER_LOCK_STEPS", "60"))
+#: The same stories each time, unless another number is given.
+SEED = int(os.environ.get("CODEBEAMER_LOCK_SEED", "1"))
 
 
+@pytest.mark.stories
 @pytest.mark.timeout(6000)
-def test_whatever_happens_the_invariants_hold() -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_the_invariants_hold(part: int) -> None:
     how = settings(
-        max_examples=EXAMPLES,
+        max_examples=EXAMPLES // PARTS,
         stateful_step_count=STEPS,
-        # The same stories each time, unless a seed is given (--hypothesis-seed).
-        derandomize="CODEBEAMER_LOCK_EXAMPLES" not in os.environ,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -34,7 +38,8 @@ def test_whatever_happens_the_invariants_hold() -> None:
     with memory() as place:
         ground = Ground(place, 2)
         gc.freeze()
-        run_state_machine_as_test(lambda: Machine(ground), settings=how)
+        play = get_state_machine_test(lambda: Machine(ground), settings=how)
+        seed(SEED * PARTS + part)(play)()
         gc.unfreeze()
         ground.close()
 
