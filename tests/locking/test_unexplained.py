@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,18 @@ def file_of(board: Any) -> str:
 
 
 def back_up(board: Any, to: Path) -> None:
-    with sqlite3.connect(file_of(board)) as now, sqlite3.connect(to) as copy:
-        now.backup(copy)
+    copied(file_of(board), to)
 
 
 def put_back(board: Any, copy: Path) -> None:
     board.database.close()
-    with sqlite3.connect(copy) as old, sqlite3.connect(file_of(board)) as now:
-        old.backup(now)
+    copied(copy, file_of(board))
+
+
+def copied(source: str | Path, target: str | Path) -> None:
+    old, new = sqlite3.connect(source), sqlite3.connect(target)
+    with closing(old), closing(new):
+        old.backup(new)
 
 
 @pytest.mark.trap("T25")
