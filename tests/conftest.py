@@ -18,7 +18,6 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
-from xdist.scheduler import LoadFileScheduling
 
 from airflow_codebeamer.clock import ManualClock
 from airflow_codebeamer.database import Database
@@ -28,8 +27,6 @@ from tests.contracts.options import add_options
 
 #: More errors of one test than this are not written down.
 MOST_ERRORS = 200
-#: Files of which each test may run in another process of `pytest -n`.
-SPREAD = ("tests/schedules/test_machine.py",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,23 +43,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="search what earlier runs left in this folder for their secrets",
     )
-
-
-class ByFile(LoadFileScheduling):
-    """Gives a process of the ring one file after the other.
-
-    Of a file that takes minutes and whose tests share nothing, one test.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return nodeid if file in SPREAD else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
-    """Spread the tests of a few files over all processes."""
-    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @dataclass(frozen=True)
