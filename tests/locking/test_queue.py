@@ -285,17 +285,20 @@ def test_many_at_once_are_served_in_their_order(database: Database) -> None:
 def statements(database: Database) -> list[str]:
     """Return a list that fills with what is sent to the store from now on."""
     sent: list[str] = []
-    with database.read() as connection:
-        engine = connection.engine
 
-    @event.listens_for(engine, "before_cursor_execute")
     def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
         sent.append(statement)
 
-    @event.listens_for(engine, "begin")
     def begun(_: object) -> None:
         sent.append("begin")
 
+    with database.read() as looking:
+        engines = {looking.engine}
+    with database.begin() as writing:
+        engines.add(writing.engine)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+        event.listen(engine, "begin", begun)
     return sent
 
 

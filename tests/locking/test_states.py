@@ -30,7 +30,7 @@ def test_only_what_was_verified_or_never_touched_becomes_free():
 
 def test_every_change_of_hands_raises_the_epoch():
     raising = {step.name for step in STEPS if step.raises_epoch}
-    assert raising == {"grant", "adopt", "take over", "clear", "heal"}
+    assert raising == {"grant", "adopt", "take over", "clear", "heal", "forget"}
 
 
 def test_a_name_and_a_state_decide_a_step():
