@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,15 +42,18 @@ def handle() -> dict[str, Any]:
     }
 
 
+#: Enough to try again once; what tasks do without it takes them minutes.
+SHORT = timedelta(seconds=1)
+
 TASKS: dict[str, Any] = {
     "reserve": lambda: ReserveTrackerOperator(task_id="t", tracker_id=TRACKER),
     "lock": lambda: LockTrackerOperator(task_id="t", tracker_id=TRACKER),
     "generate": lambda: RunGeneratorOperator(
         task_id="t", generator=items, lock=handle()
     ),
-    "unlock": lambda: UnlockTrackerOperator(task_id="t"),
+    "unlock": lambda: UnlockTrackerOperator(task_id="t", patience=SHORT),
     "verify": lambda: VerifyUnlockedOperator(task_id="t"),
-    "recover": lambda: RecoverLocksOperator(task_id="t"),
+    "recover": lambda: RecoverLocksOperator(task_id="t", patience=SHORT),
     "wait": lambda: TrackerLockSensor(task_id="t", tracker_id=TRACKER),
 }
 
