@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import shutil
+import signal
 import tempfile
 import uuid
 import warnings
@@ -27,6 +28,12 @@ from tests.contracts.options import add_options
 
 #: More errors of one test than this are not written down.
 MOST_ERRORS = 200
+
+
+# A shell that starts this in the background has it, and all that it starts, ignore
+# Ctrl-C; tests send it to processes of theirs.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
