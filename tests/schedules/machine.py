@@ -81,6 +81,8 @@ class Holder:
     lock: Lock
     #: How often the store's clock had jumped when it was given.
     jumps: int
+    #: Whether another process of the same owner has renewed it since, for less long.
+    is_cut: bool = False
 
 
 class Machine(RuleBasedStateMachine):
@@ -203,6 +205,8 @@ class Machine(RuleBasedStateMachine):
         except DatabaseError:
             # Its answer was lost, or it never was: what is there says which.
             pass
+        for other in self.holders:
+            other.is_cut |= other is not holder and _is_same(other.lock, holder.lock)
         for found, left in self._turns(before):
             if found != left and (
                 found["epoch"],
@@ -264,13 +268,14 @@ class Machine(RuleBasedStateMachine):
         """Whether a lock may have gone over while its holder could not know.
 
         Its own release, a break, and a store whose clock jumps by more than a `ttl`.
+        Of two processes of one owner the last renewal counts, and may be the shorter.
         """
         kinds = "('restore', 'breaking', 'give_back', 'adopt')"
         told = self.ground.store.ask(
             "SELECT count(*) FROM codebeamer_event "
             f"WHERE kind IN {kinds} AND epoch >= {holder.lock.epoch}"
         )
-        return bool(told[0][0]) or self.jumps != holder.jumps
+        return bool(told[0][0]) or self.jumps != holder.jumps or holder.is_cut
 
     # Everybody else
 
@@ -398,3 +403,7 @@ class Machine(RuleBasedStateMachine):
             if ground.state() == "free" and not ground.has_late:
                 break
         ground.check_end()
+
+
+def _is_same(one: Lock, other: Lock) -> bool:
+    return (one.owner.key, one.epoch) == (other.owner.key, other.epoch)
