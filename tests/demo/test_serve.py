@@ -72,7 +72,8 @@ def test_everything_is_up_until_it_is_stopped(tmp_path: Path) -> None:
             timeout=30,
         ).json()
         form = details["params"]
-        assert list(form) == ["tracker_id", "generator", "arguments", "reason"]
+        asked = ["tracker_id", "generator", "arguments", "reason"]
+        assert list(form) == [*asked, "priority", "wait_for", "skip_if_locked"]
         assert form["tracker_id"]["value"] == 2001
         assert details["owners"] == ["codebeamer"]
         below = psutil.Process(process.pid).children(recursive=True)
