@@ -287,14 +287,17 @@ BUGS = (
                 """\
             if held is None:
                 connection.execute(
-                    update(lock_table)
-                    .where(*same(lock)[:3])
+                    lock_table.update()
+                    .where(
+                        lock_table.c.server == lock.server,
+                        lock_table.c.tracker_id == lock.tracker_id,
+                    )
                     .values(
                         state=LockState.HELD.value,
                         lease_until=self._moves.ahead(lease),
                     )
                 )
-                held = find_row(connection, lock.server, lock.tracker_id)
+                held = self.find(lock.server, lock.tracker_id)
             return held
 """,
             ),
